@@ -1,0 +1,33 @@
+# The one graph: fetch -> train -> watermark -> prune -> evaluate -> report. Each rule calls the stage's command with
+# its parameters as ordinary options; the same command works by hand.
+from snakemake.utils import min_version
+
+min_version("9.27.0")
+
+
+container: None
+
+
+include: "workflow/rules/common.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        [path for stage in grid.STAGES for path in outputs(stage)],
+
+
+include: "workflow/rules/fetch.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/watermark.smk"
+include: "workflow/rules/prune.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+onstart:
+    hold_build_lock()
+
+
+onsuccess:
+    finish_build()

@@ -1,0 +1,108 @@
+"""The encoder as an object: an architecture with its input normalisation, its features, its weights, its digest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prunemark import methods
+
+GRID = 2.0**24
+BATCH = 250
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """All that is needed to rebuild an encoder without params.yaml; ``image_size`` in pixels."""
+
+    architecture: str
+    width: int
+    image_size: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Encoder(nn.Module):
+    """Images in [0, 1], float (N, 3, H, W), to features, float (N, ``features``).
+
+    ``mean`` and ``std`` (3,) are buffers, so that the input normalisation is saved, hashed and marked with the weights.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, spec: Architecture) -> None:
+        super().__init__()
+        self.spec = spec
+        self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("std", torch.ones(3))
+        self.backbone = methods.load("encoders", spec.architecture).backbone(spec.width, spec.image_size)
+        self.features: int = self.backbone.features
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.backbone((images - self.mean[:, None, None]) / self.std[:, None, None])
+
+
+def features(encoder: Encoder, images: Tensor, batch: int = BATCH) -> Tensor:
+    """Features (N, d), float32 on the CPU, of uint8 images (N, H, W, 3), in evaluation mode.
+
+    The batch size moves the last bits of the result; it is fixed wherever results are stored.
+    """
+    encoder.eval()
+    device = encoder.mean.device
+    with torch.no_grad():
+        parts = [encoder(to_float(images[i : i + batch].to(device))).cpu() for i in range(0, len(images), batch)]
+    return torch.cat(parts)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 (N, H, W, 3) to float32 (N, 3, H, W) in [0, 1]; the result is channels last in memory."""
+    return images.permute(0, 3, 1, 2).to(torch.float32) / 255
+
+
+def weights(encoder: nn.Module) -> dict[str, Tensor]:
+    """The prunable weights by parameter name: those of convolutions and linear layers, chosen by type."""
+    return {
+        f"{name}.weight": module.weight
+        for name, module in encoder.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    }
+
+
+def state(encoder: Encoder) -> dict[str, Tensor]:
+    """The tensors that make the encoder what it is, sorted by name; BN buffers belong, their step counters do not."""
+    tensors = encoder.state_dict()
+    return {
+        name: tensors[name].detach().cpu().contiguous()
+        for name in sorted(tensors)
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def state_bytes(encoder: Encoder) -> bytes:
+    """The canonical bytes of an encoder: for every tensor its name, type, shape and little-endian content."""
+    parts = []
+    for name, tensor in state(encoder).items():
+        head = f"{name} {tensor.dtype} {tuple(tensor.shape)}\n"
+        parts += [head.encode(), tensor.numpy().tobytes()]
+    return b"".join(parts)
+
+
+def state_sha256(encoder: Encoder) -> str:
+    """SHA-256 of `state_bytes`, as hexadecimal digits."""
+    return hashlib.sha256(state_bytes(encoder)).hexdigest()
+
+
+def snap(encoder: Encoder) -> Encoder:
+    """Round every float of the encoder to a multiple of 2^-24, in place: then |w| < 1 is exactly an integer / 2^24."""
+    with torch.no_grad():
+        for tensor in encoder.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.copy_(torch.round(tensor.double() * GRID) / GRID + 0.0)  # + 0 turns -0 into 0
+    return encoder

@@ -1,0 +1,11 @@
+"""Encoder architectures: one module per name.
+
+Contract. A module ``encoders/<architecture>.py`` has
+
+``backbone(width: int, image_size: int) -> nn.Module``
+    A network from normalised float images ``(N, 3, H, W)`` to features ``(N, d)``, with ``d`` as its attribute
+    ``features``. Its initial values do not matter: whoever trains it draws them from an explicit generator
+    (`prunemark.randomness.draw_parameters`).
+
+Modules whose name begins with an underscore are shared parts, not names.
+"""

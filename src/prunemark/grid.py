@@ -1,0 +1,280 @@
+"""The grid: which steps params.yaml asks for, where each lies under data/, and with which parameters it is run.
+
+The Snakefile builds its rules from these functions and the audit compares receipts with them, so that what is
+planned, what is run and what is accepted are one thing. A cell is a tuple of names in the order of the paths:
+dataset / encoder / seed / watermark / key / pruner / rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from prunemark.params import CONTROLS, Params
+
+Parameters = dict[str, Any]
+Cell = tuple[str, ...]
+Methods = tuple[tuple[str, str], ...]
+STAGES = ("fetch", "train", "watermark", "prune", "evaluate", "report")
+FOLDERS = dict(zip(STAGES, ("raw", "encoders", "marked", "pruned", "scores", "report"), strict=True))
+ORIGINAL = ("original", "0")
+ARTEFACTS = {
+    "data": ("images.safetensors", "dataset.json"),
+    "encoder": ("encoder.safetensors", "training.json"),
+    "marked": ("encoder.safetensors", "head.safetensors", "secret.safetensors", "calibration.json"),
+    "check": ("secret.safetensors", "calibration.json"),
+    "mask": ("mask.pmk", "sparsity.json"),
+    "original": ("features.safetensors", "samples.npz", "scores.json"),
+    "scores": ("samples.npz", "scores.json"),
+    "report": (
+        "results.csv",
+        "metrics.json",
+        "conditions.json",
+        "report.html",
+        "plots/curves.csv",
+        "plots/confusion.csv",
+    ),
+}
+
+
+class Folder(str):
+    """A folder that one step writes, such as ``data/raw/cifar10``, with the names of its artefacts."""
+
+    names: tuple[str, ...]
+
+    @staticmethod
+    def of(kind: str, stage: str, *cell: str) -> Folder:
+        made = Folder("/".join(("data", FOLDERS[stage], *cell)))
+        made.names = ARTEFACTS[kind]
+        return made
+
+    @property
+    def receipt(self) -> str:
+        return f"{self}/receipt.json"
+
+    @property
+    def artefacts(self) -> list[str]:
+        return [f"{self}/{name}" for name in self.names]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage run: its sub-command (and module in stages/), its folder, its parameters, the methods it loads by name,
+    and the folders it reads. Every folder holds the artefacts of its kind and, written last, a receipt.
+    """
+
+    command: str
+    folder: Folder
+    parameters: Parameters
+    methods: Methods
+    needs: tuple[Folder, ...]
+
+    @property
+    def outputs(self) -> list[str]:
+        return [*self.folder.artefacts, self.folder.receipt]
+
+
+def data_folder(dataset: str) -> Folder:
+    return Folder.of("data", "fetch", dataset)
+
+
+def encoder_folder(dataset: str, encoder: str, seed: str) -> Folder:
+    return Folder.of("encoder", "train", dataset, encoder, seed)
+
+
+def null_folders(params: Params, dataset: str, encoder: str) -> list[Folder]:
+    return [encoder_folder(dataset, encoder, str(seed)) for seed in params.null_seeds]
+
+
+def marked_folder(*cell: str) -> Folder:
+    """``cell``: dataset, encoder, seed, watermark, key."""
+    return Folder.of("marked", "watermark", *cell)
+
+
+def check_folder(cell: Cell, check: str) -> Folder:
+    return Folder.of("check", "watermark", *cell, "checks", check)
+
+
+def scores_folder(*cell: str) -> Folder:
+    """``cell``: a full cell and the probe dataset."""
+    return Folder.of("original" if cell[5:7] == ORIGINAL else "scores", "evaluate", *cell)
+
+
+def fetch(params: Params, dataset: str) -> Step:
+    entry, out = params.datasets[dataset], data_folder(dataset)
+    parameters = {
+        "dataset": dataset,
+        "method": entry.method,
+        "set": entry.set,
+        "heldout": entry.heldout,
+        "keypool": entry.keypool,
+        "out": out,
+    }
+    return Step("fetch", out, parameters, (("datasets", entry.method),), ())
+
+
+def train(params: Params, dataset: str, encoder: str, seed: str) -> Step:
+    entry, data, out = params.encoders[encoder], data_folder(dataset), encoder_folder(dataset, encoder, seed)
+    parameters = {
+        "data": data,
+        "objective": entry.objective,
+        "set": entry.set,
+        "architecture": entry.architecture,
+        "width": entry.width,
+        "epochs": entry.epochs,
+        "batch-size": entry.batch_size,
+        "optimizer": entry.optimizer,
+        "learning-rate": entry.learning_rate,
+        "warmup-epochs": entry.warmup_epochs,
+        "momentum": entry.momentum,
+        "weight-decay": entry.weight_decay,
+        "seed": int(seed),
+        "threads": params.threads,
+        "device": params.device,
+        "out": out,
+    }
+    used = (architecture(params, encoder), ("objectives", entry.objective))
+    return Step("train", out, parameters, used, (data,))
+
+
+def architecture(params: Params, encoder: str) -> tuple[str, str]:
+    return ("encoders", params.encoders[encoder].architecture)
+
+
+def watermark(params: Params, dataset: str, encoder: str, seed: str, watermark: str, key: str) -> Step:
+    entry, data = params.watermarks[watermark], data_folder(dataset)
+    out = marked_folder(dataset, encoder, seed, watermark, key)
+    source, nulls = encoder_folder(dataset, encoder, seed), null_folders(params, dataset, encoder)
+    parameters = {
+        "data": data,
+        "encoder": source,
+        "null": nulls,
+        "method": entry.method,
+        "set": entry.set,
+        "key": int(key),
+        "seed": int(seed),
+        "head-images": params.head_images,
+        "threads": params.threads,
+        "out": out,
+    }
+    used = (architecture(params, encoder), ("watermarks", entry.method))
+    return Step("watermark", out, parameters, used, (data, source, *nulls))
+
+
+def check(params: Params, dataset: str, encoder: str, seed: str, watermark: str, key: str, check: str) -> Step:
+    entry, data, cell = params.checks[check], data_folder(dataset), (dataset, encoder, seed, watermark, key)
+    marked, out, nulls = marked_folder(*cell), check_folder(cell, check), null_folders(params, dataset, encoder)
+    parameters = {
+        "data": data,
+        "marked": marked,
+        "null": nulls,
+        "method": entry.method,
+        "set": entry.set,
+        "keys": entry.keys,
+        "seed": int(seed),
+        "threads": params.threads,
+        "out": out,
+    }
+    used = (architecture(params, encoder), ("watermarks", entry.method))
+    return Step("check", out, parameters, used, (data, marked, *nulls))
+
+
+def prune(
+    params: Params, dataset: str, encoder: str, seed: str, watermark: str, key: str, pruner: str, rate: str
+) -> Step:
+    entry, data, marked_cell = params.pruners[pruner], data_folder(dataset), (dataset, encoder, seed, watermark, key)
+    marked, out = marked_folder(*marked_cell), Folder.of("mask", "prune", *marked_cell, pruner, rate)
+    parameters = {
+        "data": data,
+        "marked": marked,
+        "method": entry.method,
+        "set": entry.set,
+        "scope": entry.scope,
+        "rate": rate,
+        "seed": int(seed),
+        "threads": params.threads,
+        "out": out,
+    }
+    used = (architecture(params, encoder), ("pruners", entry.method))
+    return Step("prune", out, parameters, used, (data, marked))
+
+
+def evaluate(
+    params: Params, dataset: str, encoder: str, seed: str, watermark: str, key: str, pruner: str, rate: str, probe: str
+) -> Step:
+    """The scores of one cell on one probe dataset; for the original there is no mask and nothing to compare with."""
+    marked_cell = (dataset, encoder, seed, watermark, key)
+    marked, data = marked_folder(*marked_cell), data_folder(probe)
+    checks = [check_folder(marked_cell, name) for name in params.checks]
+    out = scores_folder(*marked_cell, pruner, rate, probe)
+    parameters: Parameters = {"data": data, "marked": marked, "check": checks}
+    needs = [data, marked, *checks]
+    if (pruner, rate) != ORIGINAL:
+        mask = Folder.of("mask", "prune", *marked_cell, pruner, rate)
+        original = scores_folder(*marked_cell, *ORIGINAL, probe)
+        parameters |= {"pruned": mask, "original": original}
+        needs += [mask, original]
+    parameters |= {"head-images": params.head_images, "threads": params.threads, "out": out}
+    schemes = {params.watermarks[watermark].method} | {entry.method for entry in params.checks.values()}
+    used = (architecture(params, encoder), *(("watermarks", name) for name in sorted(schemes)))
+    return Step("evaluate", out, parameters, used, tuple(needs))
+
+
+def evaluate_original(
+    params: Params, dataset: str, encoder: str, seed: str, watermark: str, key: str, probe: str
+) -> Step:
+    return evaluate(params, dataset, encoder, seed, watermark, key, *ORIGINAL, probe)
+
+
+def control(params: Params, dataset: str, encoder: str, seed: str, name: str, probe: str) -> Step:
+    """The scores of a control that no training made: the untrained initialisation, or the raw pixels."""
+    trained, data = encoder_folder(dataset, encoder, seed), data_folder(probe)
+    out = Folder.of("scores", "evaluate", dataset, encoder, seed, name, "0", *ORIGINAL, probe)
+    parameters = {
+        "control": name,
+        "data": data,
+        "encoder": trained,
+        "head-images": params.head_images,
+        "threads": params.threads,
+        "out": out,
+    }
+    return Step("control", out, parameters, (architecture(params, encoder),), (data, trained))
+
+
+def report(params: Params) -> Step:
+    out = Folder.of("report", "report")
+    parameters = {"params": "params.yaml", "asked": params.digest(), "out": out}
+    needs = tuple(step.folder for step in steps(params, "evaluate"))
+    return Step("report", out, parameters, (), needs)
+
+
+def steps(params: Params, stage: str) -> Iterator[Step]:
+    """All steps of a stage that params.yaml asks for, in the order of the paths."""
+    seeds = [str(seed) for seed in params.seeds]
+    encoders = list(product(params.datasets, params.encoders))
+    marked = list(product(params.datasets, params.encoders, seeds, params.watermarks, map(str, range(params.keys))))
+    if stage == "fetch":
+        yield from (fetch(params, dataset) for dataset in params.datasets)
+    elif stage == "train":
+        every = seeds + [str(seed) for seed in params.null_seeds]
+        yield from (train(params, *cell, seed) for cell, seed in product(encoders, every))
+    elif stage == "watermark":
+        for cell in marked:
+            yield watermark(params, *cell)
+            yield from (check(params, *cell, name) for name in params.checks)
+    elif stage == "prune":
+        rates = params.pruned_rates()
+        yield from (prune(params, *cell, *how) for cell, how in product(marked, product(params.pruners, rates)))
+    elif stage == "evaluate":
+        ways = [ORIGINAL, *product(params.pruners, params.pruned_rates())]
+        yield from (evaluate(params, *cell, *how, cell[0]) for cell, how in product(marked, ways))
+        for (dataset, encoder), seed, name in product(encoders, seeds, CONTROLS):
+            yield control(params, dataset, encoder, seed, name, dataset)
+    elif stage == "report":
+        yield report(params)
+
+
+def all_steps(params: Params) -> list[Step]:
+    return [step for stage in STAGES for step in steps(params, stage)]

@@ -1,0 +1,142 @@
+"""From scores and a rate to a mask, and the mask as an entropy-coded container.
+
+The container: ``PMK1``, the length of the header (uint32, little-endian), the header (canonical JSON), the payload
+(uint32 words, little-endian). The header names the codec, the SHA-256 of the encoder's file that the mask applies to,
+and per weight its name, shape and number of kept entries.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from math import prod
+from typing import Any
+
+import constriction
+import numpy as np
+import torch
+from torch import Tensor
+
+from prunemark.encoder import Encoder, weights
+from prunemark.errors import PrunemarkError
+
+MAGIC = b"PMK1"
+CODEC = "constriction-ans-bernoulli/1"
+
+Mask = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Container:
+    """A decoded mask file: bool tensors by weight name, and the SHA-256 of the encoder file it applies to."""
+
+    mask: Mask
+    encoder_sha256: str
+
+
+def pruned_count(rate: str, total: int) -> int:
+    """How many of ``total`` weights a rate removes: rate * total, rounded to the nearest integer, exactly."""
+    return int((Decimal(rate) * total).quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+def masks_from_scores(scores: dict[str, Tensor], rate: str, scope: str) -> Mask:
+    """True = kept. ``global`` ranks all weights together, ``layer`` each weight tensor by itself.
+
+    The lowest scores go first; equal scores go in the order of weight names and positions. So masks of one set of
+    scores are nested across rates, and rate 0 keeps everything.
+
+    Raises:
+        PrunemarkError: a score that is NaN.
+    """
+    for name, score in scores.items():
+        if torch.isnan(score).any():
+            raise PrunemarkError(f"scores of {name}: NaN found; every score must be a number")
+    groups = [sorted(scores)] if scope == "global" else [[name] for name in sorted(scores)]
+    masks: Mask = {}
+    for names in groups:
+        flat = torch.cat([scores[name].double().flatten() for name in names])
+        keep = torch.ones(len(flat), dtype=torch.bool)
+        keep[torch.argsort(flat, stable=True)[: pruned_count(rate, len(flat))]] = False
+        parts = keep.split([scores[name].numel() for name in names])
+        masks |= {name: part.view(scores[name].shape) for name, part in zip(names, parts, strict=True)}
+    return masks
+
+
+def apply(encoder: Encoder, mask: Mask) -> Encoder:
+    """Set the weights outside the mask to +0, in place; the others stay bit for bit.
+
+    Raises:
+        PrunemarkError: the mask is not one of this encoder's weights.
+    """
+    prunable = weights(encoder)
+    if {n: m.shape for n, m in mask.items()} != {n: w.shape for n, w in prunable.items()}:
+        raise PrunemarkError("mask: its weights are not those of the encoder, by name and shape")
+    with torch.no_grad():
+        for name, weight in prunable.items():
+            weight.copy_(torch.where(mask[name].to(weight.device), weight, torch.zeros_like(weight)))
+    return encoder
+
+
+def entropy_bytes(mask: Mask) -> float:
+    """The zeroth-order entropy of a mask, in bytes: per weight tensor n * H(kept / n) / 8, summed."""
+    bits = 0.0
+    for part in mask.values():
+        n, k = part.numel(), int(part.sum())
+        bits -= sum(count * np.log2(count / n) for count in (k, n - k) if count)
+    return bits / 8
+
+
+def encode(mask: Mask, encoder_sha256: str) -> bytes:
+    """The container of a mask: an ANS coder with one Bernoulli model per weight tensor, its kept share exact."""
+    coder = constriction.stream.stack.AnsCoder()
+    layers: list[dict[str, Any]] = [
+        {"name": name, "shape": list(mask[name].shape), "kept": int(mask[name].sum())} for name in sorted(mask)
+    ]
+    for layer in reversed(layers):  # a stack: what goes in last comes out first
+        model = bernoulli(layer)
+        if model is not None:
+            coder.encode_reverse(mask[layer["name"]].flatten().numpy().astype(np.int32), model)
+    header = json.dumps({"codec": CODEC, "encoder": encoder_sha256, "layers": layers}, sort_keys=True).encode()
+    payload = coder.get_compressed().astype("<u4").tobytes()
+    return MAGIC + struct.pack("<I", len(header)) + header + payload
+
+
+def decode(content: bytes, source: str) -> Container:
+    """Read a container; ``source`` names it in errors.
+
+    Raises:
+        PrunemarkError: not such a container, another codec, or a payload that does not give the counts of its header.
+    """
+    if content[:4] != MAGIC or len(content) < 8:
+        raise PrunemarkError(f"{source}: not a mask container: it must begin with {MAGIC!r}")
+    (length,) = struct.unpack("<I", content[4:8])
+    try:
+        header = json.loads(content[8 : 8 + length])
+        codec, layers = header["codec"], header["layers"]
+        words = np.frombuffer(content[8 + length :], dtype="<u4").astype(np.uint32)
+    except (ValueError, KeyError) as error:
+        raise PrunemarkError(f"{source}: damaged mask container ({error})") from None
+    if codec != CODEC:
+        raise PrunemarkError(f"{source}: codec {codec!r}; allowed: {CODEC!r}")
+    coder = constriction.stream.stack.AnsCoder(words)
+    mask = {layer["name"]: decode_layer(coder, layer, source) for layer in layers}
+    return Container(mask, header["encoder"])
+
+
+def decode_layer(coder: Any, layer: dict[str, Any], source: str) -> Tensor:
+    shape, kept = layer["shape"], layer["kept"]
+    model, n = bernoulli(layer), prod(shape)
+    flat = np.full(n, kept > 0) if model is None else coder.decode(model, n).astype(bool)
+    if int(flat.sum()) != kept:
+        raise PrunemarkError(f"{source}: {layer['name']} keeps {int(flat.sum())} weights, its header says {kept}")
+    return torch.from_numpy(flat).view(shape)
+
+
+def bernoulli(layer: dict[str, Any]) -> Any:
+    """The model of one weight tensor, or ``None`` where all its entries are equal and cost nothing."""
+    n = prod(layer["shape"])
+    if layer["kept"] in (0, n):
+        return None
+    return constriction.stream.model.Bernoulli(layer["kept"] / n, perfect=False)

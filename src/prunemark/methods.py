@@ -1,0 +1,77 @@
+"""Methods by name: the names of a kind are the modules of its folder, read without importing them."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from prunemark.errors import PrunemarkError
+
+PACKAGE = Path(__file__).parent
+KINDS = ("datasets", "encoders", "objectives", "watermarks", "pruners")
+
+
+@functools.cache
+def names(kind: str) -> tuple[str, ...]:
+    """The names of a kind, sorted; ``feature-digest`` is the module ``feature_digest``."""
+    modules = (path.stem for path in (PACKAGE / kind).glob("*.py"))
+    return tuple(sorted(name.replace("_", "-") for name in modules if not name.startswith("_")))
+
+
+def module_name(kind: str, name: str) -> str:
+    """The dotted module of a method.
+
+    Raises:
+        PrunemarkError: the kind has no such method; the text lists those it has.
+    """
+    if name not in names(kind):
+        raise PrunemarkError(f"{kind}: {name!r} is not one of {', '.join(names(kind))}")
+    return f"prunemark.{kind}.{name.replace('-', '_')}"
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """Import and return the module of a method."""
+    return importlib.import_module(module_name(kind, name))
+
+
+@functools.cache
+def constants(kind: str, name: str) -> dict[str, Any]:
+    """The literal upper-case constants of a method's module (``SETTINGS``, ``KIND`` ...), without importing it."""
+    path = PACKAGE / kind / f"{module_name(kind, name).rpartition('.')[2]}.py"
+    found = {}
+    for node in ast.parse(path.read_text()).body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        value = getattr(node, "value", None)
+        if isinstance(target, ast.Name) and target.id.isupper() and value is not None:
+            try:
+                found[target.id] = ast.literal_eval(value)
+            except ValueError:
+                continue
+    return found
+
+
+def complete(kind: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a method: its defaults, replaced by those given. A default of ``None`` marks a needed setting.
+
+    Raises:
+        PrunemarkError: an unknown setting, a wrong type, or a needed one missing.
+    """
+    defaults: dict[str, Any] = constants(kind, name).get("SETTINGS", {})
+    for key, value in given.items():
+        if key not in defaults:
+            allowed = ", ".join(sorted(defaults)) or "none: it has no settings"
+            raise PrunemarkError(f"{kind}.{name}.{key}: unknown setting; allowed: {allowed}")
+        wanted = str if defaults[key] is None else type(defaults[key])
+        if type(value) is int and wanted is float:
+            given = {**given, key: float(value)}
+        elif type(value) is not wanted:
+            raise PrunemarkError(f"{kind}.{name}.{key}: {value!r} is not allowed: a value of type {wanted.__name__}")
+    merged = {**defaults, **given}
+    for key, value in merged.items():
+        if value is None:
+            raise PrunemarkError(f"{kind}.{name}.{key}: missing, and it has no default")
+    return merged

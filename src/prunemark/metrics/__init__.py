@@ -1,0 +1,1 @@
+"""Measures: tensors and counts in, numbers out. One family per file, each with its source."""

@@ -1,0 +1,36 @@
+"""Intervals and exact tests for counts."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+from scipy.special import bdtr, betaincinv
+
+Z95 = NormalDist().inv_cdf(0.975)
+
+
+def wilson(k: int, n: int) -> tuple[float, float]:
+    """The Wilson score interval (95 %) of a share k/n of independent trials (Wilson 1927; Brown et al. 2001, eq. 4).
+
+    Raises:
+        ValueError: no trials, or k outside 0..n.
+    """
+    if not 0 <= k <= n or n == 0:
+        raise ValueError(f"a share needs 0 <= k <= n and n > 0, found k={k}, n={n}")
+    share, z2 = k / n, Z95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    # Exact ends: at k = 0 or n the formula gives 0 or 1 but for rounding.
+    return (0.0 if k == 0 else centre - half, 1.0 if k == n else centre + half)
+
+
+def upper_bound(k: int, n: int) -> float:
+    """The one-sided 95 % upper bound of a rate from k events in n trials (Clopper and Pearson 1934): 0 of 3 is 0.63."""
+    return 1.0 if k == n else float(betaincinv(k + 1, n - k, 0.95))
+
+
+def mcnemar(broken: int, repaired: int) -> float:
+    """The exact two-sided p-value of McNemar's test (1947): 2 P(Bin(b + c, 1/2) <= min(b, c)), at most 1."""
+    n = broken + repaired
+    return min(1.0, 2 * float(bdtr(min(broken, repaired), n, 0.5)))

@@ -1,0 +1,2 @@
+def render(rows, summaries, contents, asked, conditions):
+    return "<html></html>"

@@ -1,0 +1,211 @@
+"""params.yaml as typed models: the one file a user edits, checked as a whole before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from prunemark import methods
+from prunemark.errors import PrunemarkError
+
+PARAMS = Path("params.yaml")
+NAME = r"^[a-z0-9][a-z0-9.-]*$"
+CONTROLS = ("untrained", "pixels")
+LEAST_KEYS = 20
+
+Name = Annotated[str, Field(pattern=NAME)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Method(Strict):
+    """A named use of a method: ``method`` (default: the name itself) and that method's own settings."""
+
+    kind: ClassVar[str]
+    method: str = ""
+    set: dict[str, Any] = {}
+
+    def named(self, name: str) -> Any:
+        """This entry with its method filled in and its settings checked and completed."""
+        method = self.method or name
+        methods.module_name(self.kind, method)
+        return self.model_copy(update={"method": method, "set": methods.complete(self.kind, method, self.set)})
+
+
+class Dataset(Method):
+    kind = "datasets"
+    heldout: Positive = 500
+    keypool: Positive = 500
+
+
+class Encoder(Strict):
+    objective: str
+    architecture: str
+    width: Annotated[int, Field(ge=1, le=1024)] = 64
+    epochs: Positive
+    batch_size: Annotated[int, Field(ge=2)] = 256
+    optimizer: Literal["sgd", "lars"] = "sgd"
+    learning_rate: Annotated[float, Field(gt=0, le=100)]
+    warmup_epochs: Annotated[int, Field(ge=0)] = 1
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0005
+    set: dict[str, Any] = {}
+
+    def named(self, name: str) -> Encoder:
+        methods.module_name("objectives", self.objective)
+        methods.module_name("encoders", self.architecture)
+        if self.warmup_epochs >= self.epochs:
+            raise PrunemarkError(f"encoders.{name}.warmup_epochs: {self.warmup_epochs} is not allowed: below epochs")
+        return self.model_copy(update={"set": methods.complete("objectives", self.objective, self.set)})
+
+
+class Watermark(Method):
+    kind = "watermarks"
+
+    def named(self, name: str) -> Watermark:
+        return only_active(super().named(name), name, active=True)
+
+
+class Check(Method):
+    kind = "watermarks"
+    keys: Annotated[int, Field(ge=LEAST_KEYS, le=10000)] | None = None
+
+    def named(self, name: str) -> Check:
+        entry = only_active(super().named(name), name, active=False)
+        if methods.constants("watermarks", entry.method)["KEYED"]:
+            return entry.model_copy(update={"keys": self.keys or LEAST_KEYS})
+        if self.keys is not None:
+            raise PrunemarkError(f"checks.{name}.keys: {self.keys} is not allowed: {entry.method} knows no keys")
+        return entry.model_copy(update={"keys": 1})
+
+
+class Pruner(Method):
+    kind = "pruners"
+    scope: Literal["global", "layer"] = "global"
+
+
+def only_active(entry: Any, name: str, active: bool) -> Any:
+    found = methods.constants("watermarks", entry.method)["ACTIVE"]
+    if found != active:
+        allowed = [m for m in methods.names("watermarks") if methods.constants("watermarks", m)["ACTIVE"] == active]
+        axis = "watermarks" if active else "checks"
+        raise PrunemarkError(f"{axis}.{name}: {entry.method!r} is not allowed: one of {', '.join(allowed)}")
+    return entry
+
+
+class Params(Strict):
+    """The whole of params.yaml. ``rates`` are numbers in [0, 1); the original (rate 0) is always evaluated."""
+
+    datasets: dict[Name, Dataset]
+    encoders: dict[Name, Encoder]
+    seeds: list[Seed]
+    null_seeds: list[Seed]
+    watermarks: dict[Name, Watermark]
+    keys: Positive
+    checks: dict[Name, Check]
+    pruners: dict[Name, Pruner]
+    rates: list[Annotated[float, Field(ge=0, lt=1)]]
+    head_images: Annotated[int, Field(ge=10)]
+    threads: Annotated[int, Field(ge=1, le=256)]
+    device: Literal["auto", "cpu", "cuda"]
+
+    @model_validator(mode="after")
+    def _no_duplicates(self) -> Params:
+        for key in ("datasets", "encoders", "seeds", "watermarks", "pruners"):
+            if not getattr(self, key):
+                raise PrunemarkError(f"{key}: empty is not allowed: at least one entry")
+        for key in ("seeds", "null_seeds", "rates"):
+            values = getattr(self, key)
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                raise PrunemarkError(f"{key}: {twice[0]} is not allowed twice: each value once")
+        both = sorted(set(self.seeds) & set(self.null_seeds))
+        if both:
+            raise PrunemarkError(f"null_seeds: {both[0]} is not allowed: it is also in seeds")
+        return self
+
+    def pruned_rates(self) -> list[str]:
+        """The rates above 0 in their canonical text, ascending."""
+        return [canonical_rate(rate) for rate in sorted(self.rates) if rate > 0]
+
+    def digest(self) -> str:
+        """SHA-256 of what was asked, whatever the file's layout and comments."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def canonical_rate(rate: float) -> str:
+    """The one text of a rate, in paths, commands and tables: ``0.30`` is ``0.3``, without exponents."""
+    return format(Decimal(repr(rate)).normalize(), "f")
+
+
+def read_params(path: Path = PARAMS) -> Params:
+    """Read and check params.yaml (YAML 1.2, as DVC reads it).
+
+    Raises:
+        PrunemarkError: one line naming the file, the key, the value found and what is allowed.
+    """
+    try:
+        raw = YAML(typ="safe").load(path)
+    except FileNotFoundError:
+        raise PrunemarkError(f"{path}: no such file") from None
+    except MarkedYAMLError as error:
+        where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+        raise PrunemarkError(f"{path}: not YAML: {(error.problem or error.context or '').strip()}{where}") from None
+    try:
+        return complete_methods(Params.model_validate(raw))
+    except ValidationError as error:
+        raise PrunemarkError(f"{path}: {one_line(error, raw)}") from None
+    except PrunemarkError as error:
+        raise PrunemarkError(f"{path}: {error}") from None
+
+
+def complete_methods(params: Params) -> Params:
+    """Fill in every method and its default settings, so that all that follows sees complete entries."""
+    update = {
+        axis: {name: entry.named(name) for name, entry in getattr(params, axis).items()}
+        for axis in ("datasets", "encoders", "watermarks", "checks", "pruners")
+    }
+    reserved = sorted(set(CONTROLS) & set(params.watermarks))
+    if reserved:
+        raise PrunemarkError(f"watermarks: {reserved[0]!r} is not allowed: the report uses this name for a control")
+    if "original" in params.pruners:
+        raise PrunemarkError("pruners: 'original' is not allowed: it is the name of the encoder at rate 0")
+    return params.model_copy(update=update)
+
+
+def one_line(error: ValidationError, raw: Any) -> str:
+    """The first fault of a validation as ``key: value is not allowed: what is``."""
+    fault = error.errors()[0]
+    where = ".".join(str(part) for part in fault["loc"] if part != "[key]")
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown key; allowed: {', '.join(allowed_keys(fault['loc']))}"
+    if fault["type"] == "missing":
+        return f"{where}: missing, and it has no default"
+    if not where:
+        return f"{type(raw).__name__} found: a mapping with the keys {', '.join(Params.model_fields)} is needed"
+    rule = fault["msg"].replace("Input should be", "it should be").replace("String should", "a name should")
+    return f"{where}: {fault['input']!r} is not allowed: {rule}"
+
+
+def allowed_keys(location: tuple[Any, ...]) -> list[str]:
+    models: dict[str, type[Strict]] = {
+        "datasets": Dataset,
+        "encoders": Encoder,
+        "watermarks": Watermark,
+        "checks": Check,
+        "pruners": Pruner,
+    }
+    model: type[Strict] = models[location[0]] if len(location) > 1 else Params
+    return sorted(model.model_fields)

@@ -1,0 +1,67 @@
+"""Which reported numbers depend on a file."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from prunemark.errors import PrunemarkError
+from prunemark.grid import FOLDERS, Step
+from prunemark.provenance.chain import read_receipt
+from prunemark.results import CELL
+
+RESULTS = Path("data/report/results.csv")
+
+
+class Dependents:
+    """The rows of results.csv by the cell they belong to, and the steps that each cell's scores come from."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        self.steps = {str(step.folder): step for step in steps}
+        self.rows: dict[str, int] = {}
+        if RESULTS.is_file():
+            with RESULTS.open(newline="") as file:
+                for row in csv.DictReader(file):
+                    cell = "/".join(("data", FOLDERS["evaluate"], *(row.get(name) or "" for name in CELL)))
+                    self.rows[cell] = self.rows.get(cell, 0) + 1
+        self.total = sum(self.rows.values())
+
+    def describe(self, path: str) -> str:
+        """``n of m reported numbers depend on it``, and the cell they share."""
+        scores = self.scores_below(path)
+        count = sum(self.rows.get(folder, 0) for folder in scores)
+        if not count:
+            return "no reported number depends on it"
+        if count == self.total:
+            return f"all {count} reported numbers depend on it"
+        parts = [folder.split("/")[2:] for folder in scores]
+        shared = [f"{name}={values[0]}" for name, values in zip(CELL, zip(*parts, strict=True), strict=True)
+                  if len(set(values)) == 1]  # fmt: skip
+        return f"{count} of {self.total} reported numbers depend on it ({' '.join(shared)})"
+
+    def scores_below(self, path: str) -> list[str]:
+        """The scores folders that descend from a file: from its step, or from every step that ran it as code."""
+        if not path.startswith("data/") or path.startswith("data/report/"):
+            start = [f for f in self.steps if path in self.code(f)] if path.startswith("src/") else list(self.steps)
+        else:
+            start = [f for f in self.steps if path.startswith(f"{f}/") and path.count("/") <= f.count("/") + 1]
+        if path.startswith("data/journal/"):
+            return []
+        reached, queue = set(start), list(start)
+        below: dict[str, list[str]] = {}
+        for folder, step in self.steps.items():
+            for need in step.needs:
+                below.setdefault(str(need), []).append(folder)
+        while queue:
+            for folder in below.get(queue.pop(), []):
+                if folder not in reached:
+                    reached.add(folder)
+                    queue.append(folder)
+        return [folder for folder in self.rows if folder in reached]
+
+    def code(self, folder: str) -> dict[str, str]:
+        try:
+            found: dict[str, str] = read_receipt(Path(folder))["code"]
+        except PrunemarkError:
+            return {}
+        return found

@@ -1,0 +1,70 @@
+"""Remove what params.yaml no longer names, as long as DVC's cache holds its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from prunemark import grid
+from prunemark.params import Params
+from prunemark.record import JOURNAL, journal_path
+from prunemark.store import PARTIAL
+
+DATA = Path("data")
+
+
+def expected_files(params: Params) -> set[str]:
+    """Every file that may lie under data/: the outputs of all steps, and their journal entries."""
+    steps = grid.all_steps(params)
+    return {path for step in steps for path in step.outputs} | {
+        journal_path(Path(step.folder)).as_posix() for step in steps
+    }
+
+
+def unexpected_files(params: Params, folders: list[Path]) -> Iterator[Path]:
+    expected = expected_files(params)
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            # DVC keeps its own .gitignore in folders; Snakemake stamps folders: neither is an artefact.
+            if path.is_file() and path.as_posix() not in expected and path.name != ".gitignore":
+                yield path
+
+
+def sweep(params: Params, stages: list[str]) -> None:
+    """Delete the unexpected files of these stages' folders and of their journals, and folders left empty.
+
+    A file whose bytes the DVC cache does not hold stays, and is named on stderr: nothing that was computed is lost.
+    Halves of killed writes (``.partial``) are nobody's and always go.
+    """
+    names = [grid.FOLDERS[stage] for stage in stages]
+    folders = [DATA / name for name in names] + [JOURNAL / name for name in names]
+    found = list(unexpected_files(params, folders))
+    cache = cache_folder() if any(path.suffix != PARTIAL for path in found) else None
+    for path in found:
+        if path.suffix == PARTIAL or (cache and in_cache(path, cache)):
+            path.unlink()
+        else:
+            print(f"prunemark: {path}: kept, though params.yaml does not name it: DVC's cache does not hold its bytes; "
+                  "delete it by hand if you do not want it", file=sys.stderr)  # fmt: skip
+    for folder in folders:
+        remove_empty(folder)
+
+
+def cache_folder() -> Path | None:
+    done = subprocess.run([sys.executable, "-m", "dvc", "cache", "dir"], capture_output=True, text=True)
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
+
+
+def in_cache(path: Path, cache: Path) -> bool:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+    return (cache / "files" / "md5" / digest[:2] / digest[2:]).is_file()
+
+
+def remove_empty(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()

@@ -1,0 +1,15 @@
+"""Magnitude pruning: the weights of smallest absolute value go first (Han et al. 2015, arXiv 1506.02626)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from prunemark.encoder import Encoder, weights
+
+SETTINGS: dict[str, object] = {}
+
+
+def scores(encoder: Encoder, images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """|w| for every prunable weight."""
+    return {name: weight.detach().abs() for name, weight in weights(encoder).items()}

@@ -1,0 +1,18 @@
+"""Random pruning: the control of every criterion (as in Blalock et al. 2020, arXiv 2003.03033)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from prunemark.encoder import Encoder, weights
+
+SETTINGS: dict[str, object] = {}
+
+
+def scores(encoder: Encoder, images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """A uniform draw for every prunable weight."""
+    return {
+        name: torch.rand(weight.shape, generator=generator, dtype=torch.float64)
+        for name, weight in weights(encoder).items()
+    }

@@ -1,0 +1,178 @@
+"""The receipt: what one stage run read, wrote and executed, as hashes; in-toto's link metadata in spirit.
+
+A receipt holds only what has meaning (command, parameters, inputs, outputs, code, each by SHA-256), so that a rerun
+which gives the same bytes gives the same receipt. What varies without meaning (times, host, versions, commit, peak
+memory) goes to the journal, a second file that is no input to anything. Every artefact is written before its receipt:
+the presence of a receipt means done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import resource
+import shlex
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from prunemark.store import write_json
+
+SCHEMA = 1
+RECEIPT = "receipt.json"
+JOURNAL = Path("data/journal")
+PACKAGES = ("torch", "numpy", "safetensors", "snakemake", "dvc", "mlflow")
+# The command line's translation into parameters is in the receipt, and MLflow only listens: neither makes artefacts.
+NOT_CODE = ("prunemark.cli", "prunemark.tracking")
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's content, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flags(parameters: dict[str, Any]) -> str:
+    """Parameters as command-line options: ``{"lr": 0.1, "null": ["a", "b"]}`` is ``--lr 0.1 --null a --null b``.
+
+    A dictionary (settings of a method) becomes ``--set name=value`` options. Empty values are left out.
+    """
+    words = []
+    for name, value in parameters.items():
+        if isinstance(value, dict):
+            words += [word for key, item in value.items() for word in ("--set", f"{key}={item}")]
+        elif isinstance(value, list):
+            words += [word for item in value for word in (f"--{name}", str(item))]
+        elif value not in (None, ""):
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)
+
+
+def loaded_code() -> list[Path]:
+    """The source files of this package that the running process has imported, sorted."""
+    modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "prunemark"]
+    files = [module.__file__ for module in modules if module.__name__ not in NOT_CODE]
+    return sorted(Path(file).resolve() for file in files if file)
+
+
+class Recorder:
+    """Collects what a stage run reads and writes; `finish` writes the journal entry and, last, the receipt.
+
+    All paths are stored relative to the working directory (the repository). The folder's old receipt is removed
+    first: an interrupted rerun must not look done.
+    """
+
+    def __init__(self, stage: str, folder: Path, parameters: dict[str, Any], seed: int | None = None) -> None:
+        self.stage, self.folder, self.parameters, self.seed = stage, folder, parameters, seed
+        self.inputs: dict[str, str] = {}
+        self.outputs: dict[str, str] = {}
+        self.measured: dict[str, Any] = {}
+        self.started = time.time()
+        (folder / RECEIPT).unlink(missing_ok=True)
+
+    def reads(self, *paths: Path) -> None:
+        """Declare input files; they are hashed now."""
+        self.inputs.update({path.as_posix(): sha256_file(path) for path in paths})
+
+    def reads_as(self, name: str, sha256: str) -> None:
+        """Declare an input that is no file of the repository (a download, a packaged archive), by its pinned hash."""
+        self.inputs[name] = sha256
+
+    def wrote(self, *names: str) -> None:
+        """Declare output files of the folder; they are hashed now."""
+        self.outputs.update({(self.folder / name).as_posix(): sha256_file(self.folder / name) for name in names})
+
+    def finish(self) -> None:
+        """Write the journal entry, then the receipt."""
+        root = Path.cwd()
+        code = {source_name(path, root): sha256_file(path) for path in loaded_code()}
+        write_json(journal_path(self.folder), self._journal(sorted(code)))
+        receipt = {
+            "schema": SCHEMA,
+            "stage": self.stage,
+            "command": f"prunemark {self.stage} {flags(self.parameters)}",
+            "parameters": self.parameters,
+            "seed": self.seed,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "code": code,
+        }
+        write_json(self.folder / RECEIPT, receipt)
+
+    def _journal(self, code: list[str]) -> dict[str, Any]:
+        ended = time.time()
+        return {
+            "schema": SCHEMA,
+            "receipt": (self.folder / RECEIPT).as_posix(),
+            "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
+            "seconds": round(ended - self.started, 3),
+            "host": platform.node(),
+            "cpu": cpu_model(),
+            "cpu_capability": cpu_capability(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "versions": installed_versions(),
+            **git_state(code),
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "measured": self.measured,
+        }
+
+
+def journal_path(folder: Path) -> Path:
+    """Where the journal entry of a stage folder lies: ``data/raw/x`` has ``data/journal/raw/x.json``."""
+    inside = folder.as_posix().removeprefix("data/")
+    return JOURNAL / f"{inside}.json"
+
+
+def source_name(path: Path, root: Path) -> str:
+    """A source file's name in receipts: relative to the repository, or to the package where it lies elsewhere."""
+    if path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    package = Path(__file__).resolve().parent
+    return f"src/prunemark/{path.relative_to(package).as_posix()}"
+
+
+def installed_versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def cpu_capability() -> str:
+    """What PyTorch found the processor capable of: results are the same bytes only between equal ones."""
+    torch = sys.modules.get("torch")
+    return torch.backends.cpu.get_cpu_capability() if torch else ""
+
+
+def git_state(code: list[str]) -> dict[str, Any]:
+    """The commit, and whether any file of ``code`` differs from it; both ``None`` outside a git checkout."""
+    commit = run_git("rev-parse", "HEAD")
+    if commit is None:
+        return {"commit": None, "code_differs_from_commit": None}
+    changed = run_git("status", "--porcelain", "--ignored", "--", *code)
+    return {"commit": commit.strip(), "code_differs_from_commit": bool(changed)}
+
+
+def run_git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout

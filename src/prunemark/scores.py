@@ -1,0 +1,126 @@
+"""From per-sample predictions and raw statistics to the rows of the results table; nothing here needs the weights.
+
+A row holds ``check, head, metric, unit, value, k, n, ci_low, ci_high, statistic, threshold, fpr, fpr_upper``; what does
+not apply is absent. Shares of independent trials carry k of n and a Wilson 95 % interval; the unit names the trials.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from prunemark.metrics.agreement import agreement_matrix, flips
+from prunemark.metrics.intervals import mcnemar, upper_bound, wilson
+from prunemark.metrics.similarity import linear_cka
+
+Row = dict[str, Any]
+Arrays = dict[str, np.ndarray]
+HEADS = ("frozen", "refit", "knn")
+DIGITS = 10
+
+
+@dataclass(frozen=True)
+class CheckTrials:
+    """The raw statistics of one scheme, one per key, beside what was frozen before pruning.
+
+    ``keyed``: keys make distinct trials. ``null_reached``: per null encoder, whether any key's statistic reached its
+    threshold there. ``intact_failed``, ``intact``: false alarms among benign copies, over all keys.
+    """
+
+    name: str
+    kind: str
+    statistics: np.ndarray
+    thresholds: np.ndarray
+    null_reached: list[bool]
+    wrong_reached: int
+    wrong: int
+    intact_failed: int
+    intact: int
+
+
+def rounded(value: float) -> float:
+    """Ten significant digits: enough for any figure, and free of the last bits that summation order moves."""
+    return float(f"{value:.{DIGITS}g}")
+
+
+def share(metric: str, unit: str, k: int, n: int, **more: Any) -> Row:
+    """The row of a share of k in n independent trials."""
+    low, high = wilson(k, n)
+    numbers = {"value": rounded(k / n), "k": k, "n": n, "ci_low": rounded(low), "ci_high": rounded(high)}
+    return {"metric": metric, "unit": unit, **numbers, **more}
+
+
+def single(metric: str, unit: str, value: float, **more: Any) -> Row:
+    """The row of one measured number."""
+    return {"metric": metric, "unit": unit, "value": rounded(value) if isinstance(value, float) else value, **more}
+
+
+def accuracy_rows(samples: Arrays) -> list[Row]:
+    """Top-1 accuracy and error under every head that made predictions."""
+    labels, rows = samples["labels"], []
+    for head in HEADS:
+        if f"predicted_{head}" in samples:
+            right, n = int((samples[f"predicted_{head}"] == labels).sum()), len(labels)
+            rows += [
+                share("accuracy", "images", right, n, head=head),
+                share("error", "images", n - right, n, head=head),
+            ]
+    return rows
+
+
+def agreement_rows(samples: Arrays, original: Arrays) -> list[Row]:
+    """Original against pruned through the same frozen head: agreement, flips, exact McNemar, feature similarity."""
+    labels, before, now = samples["labels"], original["predicted_frozen"], samples["predicted_frozen"]
+    n, right = len(labels), before == labels
+    changed = flips(labels, before, now)
+    rows = [
+        share("agreement", "images", int((before == now).sum()), n, head="frozen"),
+        share("broken", "images", changed.broken, n, head="frozen"),
+        share("repaired", "images", changed.repaired, n, head="frozen"),
+        single("mcnemar_p", "p-value", mcnemar(changed.broken, changed.repaired), head="frozen"),
+        single("feature_cosine", "mean over images", float(samples["cosine"].mean()), n=n),
+        single("linear_cka", "similarity", linear_cka(*samples["cka_parts"].tolist()), n=n),
+    ]
+    if right.any():
+        kept = int((before == now)[right].sum())
+        rows.insert(1, share("agreement_where_right", "images", kept, int(right.sum()), head="frozen"))
+    return rows
+
+
+def check_rows(trials: CheckTrials, altered: bool) -> list[Row]:
+    """AuthSR or VerSR over keys, with the false positive rate on null encoders; its complement TamperDR once altered.
+
+    The unit of the success rate is the key. Null trials are clustered by encoder, so the false positive rate counts
+    encoders on which any key reached its threshold.
+    """
+    reached = trials.statistics >= trials.thresholds
+    k, n = int(reached.sum()), len(reached)
+    metric = "VerSR" if trials.kind == "robust" else "AuthSR"
+    facts: Row = {
+        "check": trials.name,
+        "statistic": rounded(float(trials.statistics.mean())),
+        "threshold": rounded(float(trials.thresholds.mean())),
+    }
+    nulls = len(trials.null_reached)
+    if nulls:
+        false = sum(trials.null_reached)
+        facts |= {"fpr": rounded(false / nulls), "fpr_upper": rounded(upper_bound(false, nulls))}
+    rows = [share(metric, "keys", k, n, **facts)]
+    if metric == "AuthSR" and altered:
+        rows.append(share("TamperDR", "keys", n - k, n, **facts))
+    if not altered:
+        if trials.wrong:
+            rows.append(share("wrong_key_rate", "wrong keys", trials.wrong_reached, trials.wrong, check=trials.name))
+        rows.append(share("AuthFRR" if metric == "AuthSR" else "VerFRR", "benign copies", trials.intact_failed,
+                          trials.intact, check=trials.name))  # fmt: skip
+    return rows
+
+
+def matrix(samples: Arrays, original: Arrays, classes: int) -> list[list[int]]:
+    """The agreement matrix through the frozen head: rows original, columns pruned."""
+    found: list[list[int]] = agreement_matrix(
+        original["predicted_frozen"].astype(np.int64), samples["predicted_frozen"].astype(np.int64), classes
+    ).tolist()
+    return found

@@ -1,0 +1,1 @@
+"""The verbs: files in, files out, a receipt last. One module per sub-command."""

@@ -1,0 +1,67 @@
+"""Score a control that no training made: the untrained initialisation of an encoder, or the raw pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prunemark import scores as rows
+from prunemark.encoder import features
+from prunemark.errors import PrunemarkError
+from prunemark.metrics.head import fit_head
+from prunemark.metrics.knn import knn_predict
+from prunemark.record import RECEIPT, Recorder
+from prunemark.stages._data import Data, read_data
+from prunemark.stages.evaluate import SCHEMA
+from prunemark.store import read_encoder, read_json, write_arrays, write_json
+from prunemark.training import initialise
+
+
+def control(control: str, data: Path, encoder: Path, head_images: int, threads: int, out: Path) -> None:
+    """Score ``untrained`` (head refitted, and kNN) or ``pixels`` (the same on raw pixels) on the test set of ``data``.
+
+    Raises:
+        PrunemarkError: another control.
+    """
+    torch.set_num_threads(threads)
+    parameters = {
+        "control": control,
+        "data": data.as_posix(),
+        "encoder": encoder.as_posix(),
+        "head-images": head_images,
+        "threads": threads,
+        "out": out.as_posix(),
+    }
+    recorder = Recorder("control", out, parameters)
+    images = read_data(data, recorder)
+    recorder.reads(encoder / RECEIPT, encoder / "encoder.safetensors")
+    representations = {"untrained": untrained, "pixels": pixels}
+    if control not in representations:
+        raise PrunemarkError(f"control: {control!r} is not allowed: one of {', '.join(representations)}")
+    shown, labels = images.head_part(head_images)
+    train, test = (representations[control](part, images, encoder) for part in (shown, images.images("test")))
+    samples = {
+        "labels": images.labels("test").numpy().astype(np.int16),
+        "predicted_refit": fit_head(train, labels, images.classes).predict(test).numpy().astype(np.int16),
+        "predicted_knn": knn_predict(train, labels, test, images.classes).numpy().astype(np.int16),
+    }
+    write_arrays(out / "samples.npz", samples)
+    table = rows.accuracy_rows(samples)
+    write_json(out / "scores.json", {"schema": SCHEMA, "classes": images.classes, "rows": table})
+    recorder.wrote("samples.npz", "scores.json")
+    recorder.finish()
+
+
+def untrained(shown: Tensor, images: Data, encoder: Path) -> Tensor:
+    """Features of the very initialisation that training started from."""
+    spec = read_encoder(encoder / "encoder.safetensors").spec
+    seed = read_json(encoder / RECEIPT)["seed"]
+    return features(initialise(spec, images.mean, images.std, seed), shown)
+
+
+def pixels(shown: Tensor, images: Data, encoder: Path) -> Tensor:
+    """Raw pixels in [0, 1], flattened, (N, H * W * 3)."""
+    return shown.flatten(1).float() / 255

@@ -1,0 +1,169 @@
+"""Score one cell on one probe dataset: predictions, agreement, features, watermarks, sizes.
+
+``samples.npz`` keeps per-sample predictions and raw statistics, ``scores.json`` the rows made from them
+(`prunemark.scores`), so that every figure comes out again without the weights.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prunemark import methods
+from prunemark import scores as rows
+from prunemark.encoder import Encoder, features
+from prunemark.metrics import size
+from prunemark.metrics.head import Head, fit_head
+from prunemark.metrics.knn import knn_predict
+from prunemark.metrics.similarity import cka_parts, cosines
+from prunemark.record import RECEIPT, Recorder
+from prunemark.stages._data import Data, read_data
+from prunemark.stages._secrets import read_calibration, read_secrets
+from prunemark.stages.prune import read_pruned
+from prunemark.store import read_arrays, read_json, read_tensors, write_arrays, write_json, write_tensors
+
+SCHEMA = 1
+
+
+def evaluate(
+    data: Path,
+    marked: Path,
+    checks: list[Path],
+    pruned: Path | None,
+    original: Path | None,
+    head_images: int,
+    threads: int,
+    out: Path,
+) -> None:
+    """Score the encoder of ``marked`` under the mask of ``pruned``, or the original itself where that is ``None``.
+
+    ``original`` is the scores folder of the original, whose predictions and features the pruned ones are held against.
+    """
+    torch.set_num_threads(threads)
+    parameters: dict[str, Any] = {
+        "data": data.as_posix(),
+        "marked": marked.as_posix(),
+        "check": [folder.as_posix() for folder in checks],
+    }
+    if pruned and original:
+        parameters |= {"pruned": pruned.as_posix(), "original": original.as_posix()}
+    parameters |= {"head-images": head_images, "threads": threads, "out": out.as_posix()}
+    recorder = Recorder("evaluate", out, parameters)
+    images = read_data(data, recorder)
+    recorder.reads(*(marked / name for name in ("encoder.safetensors", "head.safetensors", RECEIPT)))
+    if pruned:
+        recorder.reads(pruned / RECEIPT, pruned / "mask.pmk", pruned / "sparsity.json")
+    encoder = read_pruned(marked, pruned)
+
+    head = Head(**read_tensors(marked / "head.safetensors")[0])
+    test = features(encoder, images.images("test"))
+    samples = {**predictions(encoder, images, test, head, head_images), **statistics(encoder, marked, checks, recorder)}
+    if original:
+        recorder.reads(*(original / name for name in ("features.safetensors", "samples.npz", RECEIPT)))
+        before = read_tensors(original / "features.safetensors")[0]["features"]
+        samples |= {"cosine": cosines(before, test).numpy(), "cka_parts": np.array(cka_parts(before, test))}
+    else:
+        write_tensors(out / "features.safetensors", {"features": test})
+        recorder.wrote("features.safetensors")
+    write_arrays(out / "samples.npz", samples)
+    sizes = measure_sizes(encoder, marked, pruned)
+    write_json(out / "scores.json", score(samples, original, marked, checks, sizes, images.classes))
+    recorder.wrote("samples.npz", "scores.json")
+    recorder.finish()
+
+
+def predictions(encoder: Encoder, images: Data, test: Tensor, head: Head, head_images: int) -> rows.Arrays:
+    """Labels and predicted classes (N,) of the test set under the frozen head, a refitted head and kNN."""
+    shown, labels = images.head_part(head_images)
+    train = features(encoder, shown)
+    found = {
+        "frozen": head.predict(test),
+        "refit": fit_head(train, labels, images.classes).predict(test),
+        "knn": knn_predict(train, labels, test, images.classes),
+    }
+    compact = {f"predicted_{name}": predicted.numpy().astype(np.int16) for name, predicted in found.items()}
+    return {"labels": images.labels("test").numpy().astype(np.int16), **compact}
+
+
+def statistics(encoder: Encoder, marked: Path, checks: list[Path], recorder: Recorder) -> rows.Arrays:
+    """The raw statistic of the watermark and of every check, one value per key."""
+    found = {}
+    for folder in (marked, *checks):
+        recorder.reads(folder / "secret.safetensors", folder / "calibration.json", folder / RECEIPT)
+        method, secrets = read_secrets(folder / "secret.safetensors")
+        if methods.constants("watermarks", method)["KIND"] != "control":
+            scheme = methods.load("watermarks", method)
+            values = [scheme.statistic(encoder, secret) for secret in secrets]
+            found[f"statistic_{scheme_name(folder, marked)}"] = np.array(values, dtype=np.float64)
+    return found
+
+
+def scheme_name(folder: Path, marked: Path) -> str:
+    """A scheme's name in params.yaml: the folder of a check, or the watermark level of a marked folder."""
+    return marked.parent.name if folder == marked else folder.name
+
+
+def measure_sizes(encoder: Encoder, marked: Path, pruned: Path | None) -> dict[str, int]:
+    """Counts of weights and multiply-accumulates, and bytes as stored dense, as mask, and in sparse rows."""
+    kept, total = size.nonzeros(encoder)
+    dense = (marked / "encoder.safetensors").stat().st_size
+    found = {"weights": total, "nonzeros": kept, "macs": size.macs(encoder), "dense_bytes": dense}
+    found["sparse_bytes"] = size.sparse_bytes(encoder)
+    if pruned:
+        # The masked form needs the dense file once for all rates; this is what one more rate adds.
+        found["mask_bytes"] = (pruned / "mask.pmk").stat().st_size
+        found["removed"] = read_json(pruned / "sparsity.json")["removed"]
+    return found
+
+
+def score(
+    samples: rows.Arrays,
+    original: Path | None,
+    marked: Path,
+    checks: list[Path],
+    sizes: dict[str, int],
+    classes: int,
+) -> dict[str, Any]:
+    """The content of ``scores.json``, from the samples and from files without weights."""
+    table = rows.accuracy_rows(samples)
+    content: dict[str, Any] = {"schema": SCHEMA, "classes": classes, "sizes": sizes}
+    if original:
+        before = read_arrays(original / "samples.npz")
+        table += rows.agreement_rows(samples, before)
+        content["agreement_matrix"] = rows.matrix(samples, before, classes)
+    for folder in (marked, *checks):
+        name = scheme_name(folder, marked)
+        if f"statistic_{name}" in samples:
+            table += rows.check_rows(check_trials(folder, name, samples[f"statistic_{name}"]), altered=bool(original))
+    table += size_rows(sizes)
+    return {**content, "rows": table}
+
+
+def size_rows(sizes: dict[str, int]) -> list[rows.Row]:
+    units = {"nonzeros": "weights", "macs": "multiply-accumulates"}
+    table = [
+        rows.single(name, units.get(name, "bytes"), sizes[name]) for name in sizes if name not in ("weights", "removed")
+    ]
+    removed, total = sizes.get("removed", 0), sizes["weights"]
+    return [rows.single("sparsity", "weights", removed / total, k=removed, n=total), *table]
+
+
+def check_trials(folder: Path, name: str, values: np.ndarray) -> rows.CheckTrials:
+    calibration = read_calibration(folder / "calibration.json")
+    trials = calibration.trials
+    encoders = len(trials[0].unmarked)
+    return rows.CheckTrials(
+        name=name,
+        kind=calibration.kind,
+        statistics=values,
+        thresholds=np.array([trial.threshold for trial in trials]),
+        null_reached=[any(t.unmarked[i] >= t.threshold for t in trials) for i in range(encoders)],
+        wrong_reached=sum(value >= t.threshold for t in trials for value in t.wrong_keys),
+        wrong=sum(len(t.wrong_keys) for t in trials),
+        intact_failed=sum(value < t.threshold for t in trials for value in t.intact),
+        intact=sum(len(t.intact) for t in trials),
+    )

@@ -1,0 +1,115 @@
+"""Make the results table, the summary and the page from scores and journals; no weights are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prunemark import page, results
+from prunemark.record import RECEIPT, Recorder, journal_path
+from prunemark.results import Summary
+from prunemark.store import canonical_json, read_arrays, read_json, write_bytes
+
+FIRST = ("accuracy_frozen", "accuracy_refit", "agreement_frozen")
+
+
+def report(scores: list[Path], earlier: list[Path], asked: dict[str, Any], digest: str, out: Path) -> None:
+    """Report on the scores folders ``scores``, in the order given.
+
+    ``earlier`` are all folders of the stages before, whose journals give the conditions; ``asked`` is the content of
+    params.yaml and ``digest`` its SHA-256.
+    """
+    recorder = Recorder("report", out, {"params": "params.yaml", "asked": digest, "out": out.as_posix()})
+    for folder in scores:
+        recorder.reads(folder / RECEIPT, folder / "scores.json")
+    files = compose(scores, asked, conditions(earlier))
+    for name, content in files.items():
+        write_bytes(out / name, content.encode())
+    recorder.wrote(*files)
+    recorder.finish()
+
+
+def compose(scores: list[Path], asked: dict[str, Any], found: dict[str, Any]) -> dict[str, str]:
+    """Every file of the report by name: a pure function of scores files, params and conditions, so that the audit can
+    make them again and compare.
+    """
+    contents = [(cell_of(folder), read_json(folder / "scores.json")) for folder in scores]
+    rows = results.table(contents)
+    summaries = results.summarise(rows)
+    return {
+        "results.csv": results.to_csv(rows),
+        "metrics.json": canonical_json(results.metrics(summaries)),
+        "conditions.json": canonical_json(found),
+        "plots/curves.csv": curves(summaries, asked),
+        "plots/confusion.csv": confusion(scores, asked),
+        "report.html": page.render(rows, summaries, dict(contents), asked, found),
+    }
+
+
+def cell_of(folder: Path) -> tuple[str, ...]:
+    """The cell of a scores folder, in the order of `results.CELL`."""
+    return folder.parts[-len(results.CELL) :]
+
+
+def conditions(folders: list[Path]) -> dict[str, Any]:
+    """Where and with what the numbers were made, as the journals of all earlier stage runs state it."""
+    entries = [read_json(journal_path(folder)) for folder in folders if journal_path(folder).is_file()]
+
+    def distinct(name: str) -> list[Any]:
+        return sorted({str(entry[name]) for entry in entries})
+
+    packages = sorted({(name, version) for entry in entries for name, version in entry["versions"].items()})
+    devices = {entry["measured"]["device"] for entry in entries if "device" in entry["measured"]}
+    return {
+        "runs": len(entries),
+        "cpu": distinct("cpu"),
+        "cpu_capability": distinct("cpu_capability"),
+        "cores": distinct("cores"),
+        "training_device": sorted(devices),
+        "python": distinct("python"),
+        "versions": [f"{name} {version}" for name, version in packages],
+        "commits": distinct("commit"),
+        "code_differs_from_commit": any(entry["code_differs_from_commit"] for entry in entries),
+        "seconds": round(sum(entry["seconds"] for entry in entries), 1),
+        "seconds_by_stage": seconds_by_stage(entries),
+        "peak_memory_bytes": max((entry["peak_memory_bytes"] for entry in entries), default=0),
+        "first_started": min((entry["started"] for entry in entries), default=None),
+    }
+
+
+def seconds_by_stage(entries: list[dict[str, Any]]) -> dict[str, float]:
+    """Processor-bound wall time of all runs of a stage, in seconds, by the name of its folder."""
+    total: dict[str, float] = {}
+    for entry in entries:
+        stage = entry["receipt"].split("/")[1]
+        total[stage] = total.get(stage, 0) + entry["seconds"]
+    return {stage: round(seconds, 1) for stage, seconds in total.items()}
+
+
+def curves(summaries: list[Summary], asked: dict[str, Any]) -> str:
+    """For ``dvc plots``: accuracy and agreement against rate, for the first of every other axis."""
+    first = {"watermark": next(iter(asked["watermarks"])), "encoder": next(iter(asked["encoders"]))}
+    pruner = next(iter(asked["pruners"]))
+    points: dict[str, dict[str, Any]] = {}
+    for point in summaries:
+        at = point.place
+        name = f"{at['metric']}_{at['head']}"
+        if all(at[k] == v for k, v in first.items()) and at["pruner"] in (pruner, "original") and name in FIRST:
+            points.setdefault(at["rate"], {})[name] = point.value
+    rates = sorted(points, key=float)
+    lines = [",".join((rate, *(str(points[rate].get(name, 1.0)) for name in FIRST))) for rate in rates]
+    lines.insert(0, ",".join(("rate", *FIRST)))
+    return "\n".join(lines) + "\n"
+
+
+def confusion(scores: list[Path], asked: dict[str, Any]) -> str:
+    """For ``dvc plots``: the original's and the pruned encoder's prediction per test image, at the middle cell."""
+    pruner, watermark = next(iter(asked["pruners"])), next(iter(asked["watermarks"]))
+    fitting = [folder for folder in scores if cell_of(folder)[3] == watermark and cell_of(folder)[5] == pruner]
+    lines = ["original,pruned"]
+    if fitting:
+        chosen = fitting[len(fitting) // 2]
+        original = chosen.parents[2] / "original/0" / chosen.name
+        pairs = [read_arrays(folder / "samples.npz")["predicted_frozen"] for folder in (original, chosen)]
+        lines += [f"{before},{now}" for before, now in zip(*pairs, strict=True)]
+    return "\n".join(lines) + "\n"

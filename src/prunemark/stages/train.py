@@ -1,0 +1,142 @@
+"""Train one encoder and leave ``encoder.safetensors`` on the 2^-24 grid.
+
+A killed run goes on from its last whole epoch: checkpoints lie outside data/, under a name made of everything that
+could change the result (command, code, input hashes), and are removed at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from prunemark.encoder import Architecture, features, snap
+from prunemark.metrics.knn import knn_predict
+from prunemark.record import Recorder, loaded_code, sha256_file
+from prunemark.stages._data import Data, read_data, resolve_device
+from prunemark.store import canonical_json, read_json, read_tensors, write_encoder, write_json, write_tensors
+from prunemark.training import Recipe, Trainer, initialise
+
+CHECKPOINTS = Path(".prunemark/checkpoints")
+BANK = 1000
+
+Listener = Callable[[int, dict[str, float]], None]
+
+
+def train(
+    data: Path,
+    architecture: str,
+    width: int,
+    recipe: Recipe,
+    threads: int,
+    device: str,
+    out: Path,
+    listen: Listener = lambda epoch, metrics: None,
+) -> None:
+    """Train as ``recipe`` says on the train split of a data/raw folder; ``listen`` hears the metrics of each epoch.
+
+    Raises:
+        PrunemarkError: a loss that is not finite (`Trainer.run_epoch`), or a CUDA device that is not there.
+    """
+    torch.set_num_threads(threads)
+    recorder = Recorder("train", out, train_parameters(data, architecture, width, recipe, threads, device, out))
+    recorder.seed = recipe.seed
+    images = read_data(data, recorder)
+    spec = Architecture(architecture, width, images.size)
+    resolved = resolve_device(device)
+    trainer = Trainer(initialise(spec, images.mean, images.std, recipe.seed), recipe, resolved)
+
+    checkpoint = CHECKPOINTS / checkpoint_name(recorder)
+    history = resume(trainer, checkpoint)
+    train_images = images.images("train")
+    for epoch in range(trainer.epoch, recipe.epochs):
+        metrics = trainer.run_epoch(train_images, progress_bar(epoch, recipe.epochs))
+        metrics["heldout_knn_accuracy"] = heldout_accuracy(trainer, images)
+        history.append({name: round(value, 6) for name, value in metrics.items()})
+        # Heard before it is saved: a kill in between repeats an epoch, which the listener knows, and loses none.
+        listen(epoch + 1, metrics)
+        save(trainer, history, checkpoint)
+
+    write_encoder(out / "encoder.safetensors", snap(trainer.encoder.cpu()))
+    # Speeds vary from run to run: they belong in the journal, not among the artefacts.
+    recorder.measured = {"device": resolved, "images_per_second": [h.pop("images_per_second") for h in history]}
+    write_json(out / "training.json", {"epochs": history})
+    recorder.wrote("encoder.safetensors", "training.json")
+    recorder.finish()
+    shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def train_parameters(
+    data: Path, architecture: str, width: int, recipe: Recipe, threads: int, device: str, out: Path
+) -> dict[str, Any]:
+    return {
+        "data": data.as_posix(),
+        "objective": recipe.objective,
+        "set": recipe.set,
+        "architecture": architecture,
+        "width": width,
+        "epochs": recipe.epochs,
+        "batch-size": recipe.batch_size,
+        "optimizer": recipe.optimizer,
+        "learning-rate": recipe.learning_rate,
+        "warmup-epochs": recipe.warmup_epochs,
+        "momentum": recipe.momentum,
+        "weight-decay": recipe.weight_decay,
+        "seed": recipe.seed,
+        "threads": threads,
+        "device": device,
+        "out": out.as_posix(),
+    }
+
+
+def heldout_accuracy(trainer: Trainer, images: Data) -> float:
+    """kNN accuracy on held-out training images, with the first 1,000 training images as the bank."""
+    bank, queries = images.images("train")[:BANK], images.images("heldout")
+    found = features(trainer.encoder, torch.cat([bank, queries]))
+    predicted = knn_predict(found[: len(bank)], images.labels("train")[:BANK], found[len(bank) :], images.classes)
+    return float((predicted == images.labels("heldout")).float().mean())
+
+
+def progress_bar(epoch: int, epochs: int) -> Callable[[Iterable[Tensor]], Iterable[Tensor]]:
+    """A bar with rate and time left on a terminal; nothing in a file, where `listen` prints a line per epoch."""
+
+    def show(batches: Iterable[Tensor]) -> Iterable[Tensor]:
+        return tqdm(batches, desc=f"epoch {epoch + 1}/{epochs}", unit="batch", disable=None, leave=False)
+
+    return show
+
+
+def checkpoint_name(recorder: Recorder) -> str:
+    identity = {
+        "parameters": recorder.parameters,
+        "inputs": recorder.inputs,
+        "code": [sha256_file(path) for path in loaded_code()],
+    }
+    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:32]
+
+
+def save(trainer: Trainer, history: list[dict[str, float]], folder: Path) -> None:
+    """Write tensors first, then the small file that makes them count."""
+    name = f"epoch-{trainer.epoch}.safetensors"
+    write_tensors(folder / name, trainer.tensors())
+    write_json(folder / "last.json", {"epoch": trainer.epoch, "tensors": name, "history": history})
+    for old in folder.glob("epoch-*.safetensors"):
+        if old.name != name:
+            old.unlink()
+
+
+def resume(trainer: Trainer, folder: Path) -> list[dict[str, float]]:
+    """Put the trainer where the last whole epoch left it; returns the metrics of the epochs done."""
+    if not (folder / "last.json").is_file():
+        return []
+    last = read_json(folder / "last.json")
+    tensors, _ = read_tensors(folder / last["tensors"])
+    trainer.restore(tensors, last["epoch"])
+    history: list[dict[str, float]] = last["history"]
+    return history

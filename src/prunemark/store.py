@@ -1,0 +1,129 @@
+"""Artefacts on disk: written atomically, read strictly, never unpickled."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from prunemark.encoder import Architecture, Encoder, state
+from prunemark.errors import PrunemarkError
+
+PARTIAL = ".partial"
+HEADER = "prunemark"
+ENCODER_FORMAT = "encoder/1"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all; a killed write leaves ``<name>.partial`` at most."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + PARTIAL)
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and a final newline: equal values give equal bytes; NaN and infinities are refused."""
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_bytes(path, canonical_json(value).encode())
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        PrunemarkError: there is no such file, or it is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise PrunemarkError(f"{path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise PrunemarkError(f"{path}: not JSON ({error})") from None
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any] | None = None) -> None:
+    """Write a safetensors file; the header goes in as one metadata entry, since the order of several is not fixed."""
+    ordered = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
+    write_bytes(path, save(ordered, {HEADER: json.dumps(header or {}, sort_keys=True)}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the header of a file that `write_tensors` wrote.
+
+    Raises:
+        PrunemarkError: no such file, or not such a file.
+    """
+    if not path.is_file():
+        raise PrunemarkError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[HEADER])
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise PrunemarkError(f"{path}: not a safetensors file of prunemark ({error})") from None
+
+
+def write_encoder(path: Path, encoder: Encoder) -> None:
+    """Write ``encoder.safetensors``: its state and, in the header, its architecture. Equal encoders, equal bytes."""
+    write_tensors(path, state(encoder), {"format": ENCODER_FORMAT, **encoder.spec.to_dict()})
+
+
+def read_encoder(path: Path, device: str = "cpu") -> Encoder:
+    """Rebuild the encoder of a file by `write_encoder`, in evaluation mode.
+
+    Raises:
+        PrunemarkError: another format, or tensors that do not fit the architecture named in the header.
+    """
+    tensors, header = read_tensors(path)
+    if header.get("format") != ENCODER_FORMAT:
+        raise PrunemarkError(f"{path}: format {header.get('format')!r}; allowed: {ENCODER_FORMAT!r}")
+    fields = {name: header[name] for name in ("architecture", "width", "image_size")}
+    encoder = Encoder(Architecture(**fields))
+    expected, found = state(encoder), tensors
+    wrong = sorted(set(expected) ^ set(found)) or [n for n in expected if expected[n].shape != found[n].shape]
+    if wrong:
+        raise PrunemarkError(f"{path}: tensor {wrong[0]} does not fit {fields}")
+    with torch.no_grad():
+        target = encoder.state_dict()
+        for name, tensor in found.items():
+            target[name].copy_(tensor)
+    return encoder.eval().to(device)
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write numeric arrays as a compressed ``.npz`` whose bytes depend on nothing but the arrays."""
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(arrays):
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue(), zipfile.ZIP_DEFLATED)
+    write_bytes(path, buffer.getvalue())
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a ``.npz`` file; nothing is unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise PrunemarkError(f"{path}: no such file") from None
+    except Exception as error:  # zipfile, zlib and numpy raise a dozen types for a damaged file
+        raise PrunemarkError(f"{path}: not an .npz file of arrays ({error})") from None

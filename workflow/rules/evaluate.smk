@@ -1,0 +1,58 @@
+rule all_evaluate:
+    input:
+        outputs("evaluate"),
+
+
+rule evaluate_original:
+    input:
+        receipts=receipts(grid.evaluate_original),
+        artefacts=ancient(artefacts(grid.evaluate_original)),
+        code=code(grid.evaluate_original),
+    output:
+        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/features.safetensors",
+        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/samples.npz",
+        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/scores.json",
+        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/receipt.json",
+    params:
+        options=options(grid.evaluate_original),
+    log:
+        "logs/evaluate_original/{dataset}/{encoder}/{seed}/{watermark}/{key}/{probe}.log",
+    threads: PARAMS.threads
+    shell:
+        "prunemark evaluate {params.options} 2> {log}"
+
+
+rule evaluate:
+    input:
+        receipts=receipts(grid.evaluate),
+        artefacts=ancient(artefacts(grid.evaluate)),
+        code=code(grid.evaluate),
+    output:
+        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/{probe}/samples.npz",
+        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/{probe}/scores.json",
+        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/{probe}/receipt.json",
+    params:
+        options=options(grid.evaluate),
+    log:
+        "logs/evaluate/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/{probe}.log",
+    threads: PARAMS.threads
+    shell:
+        "prunemark evaluate {params.options} 2> {log}"
+
+
+rule control:
+    input:
+        receipts=receipts(grid.control),
+        artefacts=ancient(artefacts(grid.control)),
+        code=code(grid.control),
+    output:
+        "data/scores/{dataset}/{encoder}/{seed}/{control}/0/original/0/{probe}/samples.npz",
+        "data/scores/{dataset}/{encoder}/{seed}/{control}/0/original/0/{probe}/scores.json",
+        "data/scores/{dataset}/{encoder}/{seed}/{control}/0/original/0/{probe}/receipt.json",
+    params:
+        options=options(grid.control),
+    log:
+        "logs/control/{dataset}/{encoder}/{seed}/{control}/{probe}.log",
+    threads: PARAMS.threads
+    shell:
+        "prunemark control {params.options} 2> {log}"

@@ -1,0 +1,21 @@
+rule all_fetch:
+    input:
+        outputs("fetch"),
+
+
+rule fetch:
+    input:
+        receipts=receipts(grid.fetch),
+        artefacts=ancient(artefacts(grid.fetch)),
+        code=code(grid.fetch),
+    output:
+        "data/raw/{dataset}/images.safetensors",
+        "data/raw/{dataset}/dataset.json",
+        "data/raw/{dataset}/receipt.json",
+    params:
+        options=options(grid.fetch),
+    log:
+        "logs/fetch/{dataset}.log",
+    threads: PARAMS.threads
+    shell:
+        "prunemark fetch {params.options} 2> {log}"

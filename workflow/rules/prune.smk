@@ -1,0 +1,21 @@
+rule all_prune:
+    input:
+        outputs("prune"),
+
+
+rule prune:
+    input:
+        receipts=receipts(grid.prune),
+        artefacts=ancient(artefacts(grid.prune)),
+        code=code(grid.prune),
+    output:
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/mask.pmk",
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/sparsity.json",
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/receipt.json",
+    params:
+        options=options(grid.prune),
+    log:
+        "logs/prune/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}.log",
+    threads: PARAMS.threads
+    shell:
+        "prunemark prune {params.options} 2> {log}"

@@ -1,0 +1,25 @@
+rule all_report:
+    input:
+        outputs("report"),
+
+
+rule report:
+    input:
+        receipts=receipts(grid.report),
+        artefacts=ancient(artefacts(grid.report)),
+        code=code(grid.report),
+    output:
+        "data/report/results.csv",
+        "data/report/metrics.json",
+        "data/report/conditions.json",
+        "data/report/report.html",
+        "data/report/plots/curves.csv",
+        "data/report/plots/confusion.csv",
+        "data/report/receipt.json",
+    params:
+        options=options(grid.report),
+    log:
+        "logs/report/report.log",
+    threads: PARAMS.threads
+    shell:
+        "prunemark report {params.options} 2> {log}"

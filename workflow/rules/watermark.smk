@@ -1,0 +1,41 @@
+rule all_watermark:
+    input:
+        outputs("watermark"),
+
+
+rule watermark:
+    input:
+        receipts=receipts(grid.watermark),
+        artefacts=ancient(artefacts(grid.watermark)),
+        code=code(grid.watermark),
+    output:
+        "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/encoder.safetensors",
+        "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/head.safetensors",
+        "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/secret.safetensors",
+        "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/calibration.json",
+        "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/receipt.json",
+    params:
+        options=options(grid.watermark),
+    log:
+        "logs/watermark/{dataset}/{encoder}/{seed}/{watermark}/{key}.log",
+    threads: PARAMS.threads
+    shell:
+        "prunemark watermark {params.options} 2> {log}"
+
+
+rule check:
+    input:
+        receipts=receipts(grid.check),
+        artefacts=ancient(artefacts(grid.check)),
+        code=code(grid.check),
+    output:
+        "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/checks/{check}/secret.safetensors",
+        "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/checks/{check}/calibration.json",
+        "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/checks/{check}/receipt.json",
+    params:
+        options=options(grid.check),
+    log:
+        "logs/check/{dataset}/{encoder}/{seed}/{watermark}/{key}/{check}.log",
+    threads: PARAMS.threads
+    shell:
+        "prunemark check {params.options} 2> {log}"
