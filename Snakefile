@@ -5,7 +5,8 @@ from snakemake.utils import min_version
 min_version("9.27.0")
 
 
-container: None
+# Used only with `--software-deployment-method apptainer`; the packages come from constraints.txt.
+container: "docker://python:3.11"
 
 
 include: "workflow/rules/common.smk"

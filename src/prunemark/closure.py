@@ -8,7 +8,7 @@ from pathlib import Path
 import grimp
 
 from prunemark import methods
-from prunemark.record import NOT_CODE, source_name
+from prunemark.record import NOT_CODE, source_name, with_template
 
 PACKAGE = "prunemark"
 CACHE = Path(".snakemake/grimp")
@@ -39,7 +39,9 @@ def modules(command: str, used: tuple[tuple[str, str], ...]) -> frozenset[str]:
 def files(command: str, used: tuple[tuple[str, str], ...]) -> list[str]:
     """The source files of `modules`, relative to the repository where they lie inside it, sorted."""
     root = Path.cwd()
-    return sorted(source_name(path, root) for path in map(source, modules(command, used)))
+    return sorted(
+        source_name(path, root) for module in modules(command, used) for path in with_template(source(module))
+    )
 
 
 def source(module: str) -> Path:

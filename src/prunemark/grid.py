@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from prunemark.methods import constants
 from prunemark.params import CONTROLS, Params
 
 Parameters = dict[str, Any]
@@ -240,7 +241,8 @@ def control(params: Params, dataset: str, encoder: str, seed: str, name: str, pr
         "threads": params.threads,
         "out": out,
     }
-    return Step("control", out, parameters, (architecture(params, encoder),), (data, trained))
+    used = (architecture(params, encoder),) if name == "untrained" else ()
+    return Step("control", out, parameters, used, (data, trained))
 
 
 def report(params: Params) -> Step:
@@ -254,7 +256,7 @@ def steps(params: Params, stage: str) -> Iterator[Step]:
     """All steps of a stage that params.yaml asks for, in the order of the paths."""
     seeds = [str(seed) for seed in params.seeds]
     encoders = list(product(params.datasets, params.encoders))
-    marked = list(product(params.datasets, params.encoders, seeds, params.watermarks, map(str, range(params.keys))))
+    marked = [(*encoder, seed, *copy) for encoder, seed, copy in product(encoders, seeds, keyed_copies(params))]
     if stage == "fetch":
         yield from (fetch(params, dataset) for dataset in params.datasets)
     elif stage == "train":
@@ -274,6 +276,15 @@ def steps(params: Params, stage: str) -> Iterator[Step]:
             yield control(params, dataset, encoder, seed, name, dataset)
     elif stage == "report":
         yield report(params)
+
+
+def keyed_copies(params: Params) -> list[tuple[str, str]]:
+    """Every watermark with the numbers of its keys; a scheme that knows no keys, such as ``none``, has one copy."""
+    return [
+        (name, str(key))
+        for name, entry in params.watermarks.items()
+        for key in range(params.keys if constants("watermarks", entry.method)["KEYED"] else 1)
+    ]
 
 
 def all_steps(params: Params) -> list[Step]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from math import prod
 from typing import Any
 
@@ -24,6 +24,8 @@ from prunemark.errors import PrunemarkError
 
 MAGIC = b"PMK1"
 CODEC = "constriction-ans-bernoulli/1"
+SCOPES = ("global", "layer")
+MOST_WEIGHTS = 2**31
 
 Mask = dict[str, Tensor]
 
@@ -37,8 +39,19 @@ class Container:
 
 
 def pruned_count(rate: str, total: int) -> int:
-    """How many of ``total`` weights a rate removes: rate * total, rounded to the nearest integer, exactly."""
-    return int((Decimal(rate) * total).quantize(Decimal(1), ROUND_HALF_EVEN))
+    """How many of ``total`` weights a rate removes: rate * total, rounded to the nearest integer, exactly.
+
+    Raises:
+        PrunemarkError: not the text of a number in [0, 1).
+    """
+    try:
+        share = Decimal(rate)
+        allowed = 0 <= share < 1
+    except InvalidOperation:
+        allowed = False
+    if not allowed:
+        raise PrunemarkError(f"rate: {rate!r} is not allowed: a number of at least 0 and below 1")
+    return int((share * total).quantize(Decimal(1), ROUND_HALF_EVEN))
 
 
 def masks_from_scores(scores: dict[str, Tensor], rate: str, scope: str) -> Mask:
@@ -48,8 +61,10 @@ def masks_from_scores(scores: dict[str, Tensor], rate: str, scope: str) -> Mask:
     scores are nested across rates, and rate 0 keeps everything.
 
     Raises:
-        PrunemarkError: a score that is NaN.
+        PrunemarkError: a score that is NaN, or no such scope or rate.
     """
+    if scope not in SCOPES:
+        raise PrunemarkError(f"scope: {scope!r} is not allowed: {' or '.join(SCOPES)}")
     for name, score in scores.items():
         if torch.isnan(score).any():
             raise PrunemarkError(f"scores of {name}: NaN found; every score must be a number")
@@ -114,23 +129,33 @@ def decode(content: bytes, source: str) -> Container:
     (length,) = struct.unpack("<I", content[4:8])
     try:
         header = json.loads(content[8 : 8 + length])
-        codec, layers = header["codec"], header["layers"]
-        words = np.frombuffer(content[8 + length :], dtype="<u4").astype(np.uint32)
-    except (ValueError, KeyError) as error:
+        codec, layers, encoder = header["codec"], header["layers"], header["encoder"]
+        if codec != CODEC:
+            raise PrunemarkError(f"{source}: codec {codec!r}; allowed: {CODEC!r}")
+        if sum(count_weights(layer) for layer in layers) > MOST_WEIGHTS:
+            raise ValueError(f"more than {MOST_WEIGHTS} weights")
+        coder = constriction.stream.stack.AnsCoder(np.frombuffer(content[8 + length :], dtype="<u4").astype(np.uint32))
+        mask = {layer["name"]: decode_layer(coder, layer) for layer in layers}
+        if not coder.is_empty():
+            raise ValueError("something is left after the last weight")
+    except (ValueError, KeyError, TypeError) as error:
         raise PrunemarkError(f"{source}: damaged mask container ({error})") from None
-    if codec != CODEC:
-        raise PrunemarkError(f"{source}: codec {codec!r}; allowed: {CODEC!r}")
-    coder = constriction.stream.stack.AnsCoder(words)
-    mask = {layer["name"]: decode_layer(coder, layer, source) for layer in layers}
-    return Container(mask, header["encoder"])
+    return Container(mask, encoder)
 
 
-def decode_layer(coder: Any, layer: dict[str, Any], source: str) -> Tensor:
+def count_weights(layer: dict[str, Any]) -> int:
+    shape, kept = layer["shape"], layer["kept"]
+    if not all(type(number) is int and number >= 0 for number in (*shape, kept)) or kept > prod(shape):
+        raise ValueError(f"{layer['name']}: shape {shape}, kept {kept}")
+    return prod(shape)
+
+
+def decode_layer(coder: Any, layer: dict[str, Any]) -> Tensor:
     shape, kept = layer["shape"], layer["kept"]
     model, n = bernoulli(layer), prod(shape)
     flat = np.full(n, kept > 0) if model is None else coder.decode(model, n).astype(bool)
     if int(flat.sum()) != kept:
-        raise PrunemarkError(f"{source}: {layer['name']} keeps {int(flat.sum())} weights, its header says {kept}")
+        raise ValueError(f"{layer['name']} keeps {int(flat.sum())} weights, its header says {kept}")
     return torch.from_numpy(flat).view(shape)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
+from prunemark.errors import PrunemarkError
+
 TRUST = 0.001
 
 
@@ -39,8 +41,14 @@ class LARS(torch.optim.SGD):
 
 
 def build(name: str, parameters: Iterable[nn.Parameter], momentum: float, weight_decay: float) -> torch.optim.SGD:
-    """The optimizer ``sgd`` or ``lars``; its learning rate is set before every step."""
-    kinds: dict[str, type[torch.optim.SGD]] = {"sgd": torch.optim.SGD, "lars": LARS}
+    """The optimizer ``sgd`` or ``lars``; its learning rate is set before every step.
+
+    Raises:
+        PrunemarkError: another name.
+    """
+    kinds: dict[str, type[torch.optim.SGD]] = {"lars": LARS, "sgd": torch.optim.SGD}
+    if name not in kinds:
+        raise PrunemarkError(f"optimizer: {name!r} is not allowed: {' or '.join(kinds)}")
     optimizer = kinds[name](parameters, lr=0.0, momentum=momentum, weight_decay=weight_decay)
     for group in optimizer.param_groups:
         group["decay"] = weight_decay

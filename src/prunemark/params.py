@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from prunemark import methods
 from prunemark.errors import PrunemarkError
@@ -158,11 +158,13 @@ def read_params(path: Path = PARAMS) -> Params:
     """
     try:
         raw = YAML(typ="safe").load(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise PrunemarkError(f"{path}: no such file") from None
     except MarkedYAMLError as error:
         where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
         raise PrunemarkError(f"{path}: not YAML: {(error.problem or error.context or '').strip()}{where}") from None
+    except YAMLError as error:  # bytes that are no text
+        raise PrunemarkError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
     try:
         return complete_methods(Params.model_validate(raw))
     except ValidationError as error:

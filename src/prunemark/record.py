@@ -26,9 +26,10 @@ from prunemark.store import write_json
 SCHEMA = 1
 RECEIPT = "receipt.json"
 JOURNAL = Path("data/journal")
-PACKAGES = ("torch", "numpy", "safetensors", "snakemake", "dvc", "mlflow")
-# The command line's translation into parameters is in the receipt, and MLflow only listens: neither makes artefacts.
-NOT_CODE = ("prunemark.cli", "prunemark.tracking")
+PACKAGES = ("torch", "numpy", "safetensors", "matplotlib", "jinja2", "snakemake", "dvc", "mlflow")
+# What stands before the stages makes no artefact: which steps are run and with what is in the receipt itself, and
+# MLflow only listens.
+NOT_CODE = tuple(f"prunemark.{name}" for name in ("cli", "grid", "params", "tracking"))
 
 
 def sha256_file(path: Path) -> str:
@@ -38,14 +39,16 @@ def sha256_file(path: Path) -> str:
 
 
 def flags(parameters: dict[str, Any]) -> str:
-    """Parameters as command-line options: ``{"lr": 0.1, "null": ["a", "b"]}`` is ``--lr 0.1 --null a --null b``.
+    """Parameters as command-line options: ``{"lr": 0.1, "null": ["a", "b"]}`` is ``--lr 0.1 --null a --null b``,
+    in the order of their names.
 
     A dictionary (settings of a method) becomes ``--set name=value`` options. Empty values are left out.
     """
     words = []
-    for name, value in parameters.items():
+    for name in sorted(parameters):
+        value = parameters[name]
         if isinstance(value, dict):
-            words += [word for key, item in value.items() for word in ("--set", f"{key}={item}")]
+            words += [word for key, item in sorted(value.items()) for word in ("--set", f"{key}={item}")]
         elif isinstance(value, list):
             words += [word for item in value for word in (f"--{name}", str(item))]
         elif value not in (None, ""):
@@ -54,10 +57,16 @@ def flags(parameters: dict[str, Any]) -> str:
 
 
 def loaded_code() -> list[Path]:
-    """The source files of this package that the running process has imported, sorted."""
+    """The source files of this package that the running process has imported, with their templates, sorted."""
     modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "prunemark"]
     files = [module.__file__ for module in modules if module.__name__ not in NOT_CODE]
-    return sorted(Path(file).resolve() for file in files if file)
+    return sorted(path for file in files if file for path in with_template(Path(file).resolve()))
+
+
+def with_template(source: Path) -> list[Path]:
+    """A source file and, where there is one, the template of the same name beside it: a template is code."""
+    template = source.with_suffix(".html.j2")
+    return [source, template] if template.is_file() else [source]
 
 
 class Recorder:

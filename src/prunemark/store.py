@@ -93,10 +93,17 @@ def read_encoder(path: Path, device: str = "cpu") -> Encoder:
     tensors, header = read_tensors(path)
     if header.get("format") != ENCODER_FORMAT:
         raise PrunemarkError(f"{path}: format {header.get('format')!r}; allowed: {ENCODER_FORMAT!r}")
-    fields = {name: header[name] for name in ("architecture", "width", "image_size")}
-    encoder = Encoder(Architecture(**fields))
+    fields: dict[str, Any] = {name: header.get(name) for name in ("architecture", "width", "image_size")}
+    if [type(value) for value in fields.values()] != [str, int, int]:
+        raise PrunemarkError(f"{path}: {fields} is not allowed: a name and two integers")
+    try:
+        encoder = Encoder(Architecture(**fields))
+    except PrunemarkError as error:
+        raise PrunemarkError(f"{path}: {error}") from None
     expected, found = state(encoder), tensors
-    wrong = sorted(set(expected) ^ set(found)) or [n for n in expected if expected[n].shape != found[n].shape]
+    wrong = sorted(set(expected) ^ set(found)) or [
+        n for n in expected if (expected[n].shape, expected[n].dtype) != (found[n].shape, found[n].dtype)
+    ]
     if wrong:
         raise PrunemarkError(f"{path}: tensor {wrong[0]} does not fit {fields}")
     with torch.no_grad():
@@ -121,7 +128,7 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a ``.npz`` file; nothing is unpickled."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise PrunemarkError(f"{path}: no such file") from None

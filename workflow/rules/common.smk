@@ -59,4 +59,4 @@ def hold_build_lock():
 
 def finish_build():
     if "PRUNEMARK_BUILD" not in os.environ and "DVC_STAGE" not in os.environ:
-        shell("prunemark finish")
+        shell("PRUNEMARK_BUILD=1 prunemark finish")  # the lock is ours

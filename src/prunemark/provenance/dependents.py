@@ -41,12 +41,7 @@ class Dependents:
 
     def scores_below(self, path: str) -> list[str]:
         """The scores folders that descend from a file: from its step, or from every step that ran it as code."""
-        if not path.startswith("data/") or path.startswith("data/report/"):
-            start = [f for f in self.steps if path in self.code(f)] if path.startswith("src/") else list(self.steps)
-        else:
-            start = [f for f in self.steps if path.startswith(f"{f}/") and path.count("/") <= f.count("/") + 1]
-        if path.startswith("data/journal/"):
-            return []
+        start = [folder for folder in self.steps if self.starts_at(folder, path)]
         reached, queue = set(start), list(start)
         below: dict[str, list[str]] = {}
         for folder, step in self.steps.items():
@@ -58,6 +53,13 @@ class Dependents:
                     reached.add(folder)
                     queue.append(folder)
         return [folder for folder in self.rows if folder in reached]
+
+    def starts_at(self, folder: str, path: str) -> bool:
+        """Whether a step's own result depends on a file: all do on params.yaml, the report's numbers on the report."""
+        if path.startswith("src/"):
+            return path in self.code(folder)
+        inside = path.startswith(f"{folder}/") and "/" not in path.removeprefix(f"{folder}/")
+        return inside or path == "params.yaml" or path.startswith("data/report/")
 
     def code(self, folder: str) -> dict[str, str]:
         try:

@@ -54,7 +54,7 @@ def mlflow_breaks(params: Params) -> Checked:
             continue
         for name, value, _ in tracking.last_values(folder):
             if run.data.metrics.get(name) != value:
-                reason = f"MLflow run {run.info.run_id} has {name} = {run.data.metrics.get(name)}, the file has {value}"
-                breaks.append(Break((folder / RECEIPT).as_posix(), reason))
+                held = run.data.metrics.get(name)
+                breaks.append(Break(f"MLflow run {run.info.run_id}", f"{name} is {held}, {folder} says {value}"))
     note = f"MLflow: checked, but {absent} runs are not there: prunemark publish" if absent else "MLflow: checked"
     return breaks, note

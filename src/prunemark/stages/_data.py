@@ -37,10 +37,11 @@ class Data:
         return self._part(split, "labels")
 
     def head_part(self, count: int) -> tuple[Tensor, Tensor]:
-        """``count`` images and labels, evenly spaced over the train split: what every head and kNN bank is made of."""
-        images, labels = self.images("train"), self.labels("train")
-        chosen = torch.linspace(0, len(images) - 1, min(count, len(images))).long()
-        return images[chosen], labels[chosen]
+        """The first ``count`` training images and labels: what every head and kNN bank is made of.
+
+        Split indices are dealt class by class, so any first part of a split is class-balanced.
+        """
+        return self.images("train")[:count], self.labels("train")[:count]
 
     def _part(self, split: str, what: str) -> Tensor:
         origin = "test" if split == "test" else "train"

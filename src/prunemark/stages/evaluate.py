@@ -95,8 +95,8 @@ def statistics(encoder: Encoder, marked: Path, checks: list[Path], recorder: Rec
     for folder in (marked, *checks):
         recorder.reads(folder / "secret.safetensors", folder / "calibration.json", folder / RECEIPT)
         method, secrets = read_secrets(folder / "secret.safetensors")
-        if methods.constants("watermarks", method)["KIND"] != "control":
-            scheme = methods.load("watermarks", method)
+        scheme = methods.load("watermarks", method)
+        if scheme.KIND != "control":
             values = [scheme.statistic(encoder, secret) for secret in secrets]
             found[f"statistic_{scheme_name(folder, marked)}"] = np.array(values, dtype=np.float64)
     return found
@@ -146,7 +146,9 @@ def score(
 def size_rows(sizes: dict[str, int]) -> list[rows.Row]:
     units = {"nonzeros": "weights", "macs": "multiply-accumulates"}
     table = [
-        rows.single(name, units.get(name, "bytes"), sizes[name]) for name in sizes if name not in ("weights", "removed")
+        rows.single(name, units.get(name, "bytes"), sizes[name])
+        for name in sorted(sizes)
+        if name not in ("weights", "removed")
     ]
     removed, total = sizes.get("removed", 0), sizes["weights"]
     return [rows.single("sparsity", "weights", removed / total, k=removed, n=total), *table]

@@ -74,13 +74,15 @@ def read_pruned(marked: Path, pruned: Path | None) -> Encoder:
     """The encoder of a cell, bit for bit: the marked one with the mask of ``pruned`` (none: the original) applied.
 
     Raises:
-        PrunemarkError: the mask belongs to other bytes than those of the marked encoder.
+        PrunemarkError: no mask, or one that belongs to other bytes than those of the marked encoder.
     """
     weights_file = marked / "encoder.safetensors"
     encoder = read_encoder(weights_file)
     if pruned is None:
         return encoder
     source = pruned / "mask.pmk"
+    if not source.is_file():
+        raise PrunemarkError(f"{source}: no such file")
     container = masks.decode(source.read_bytes(), source.as_posix())
     found = sha256_file(weights_file)
     if container.encoder_sha256 != found:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prunemark import page, results
+from prunemark import results
+from prunemark.page import render as page
 from prunemark.record import RECEIPT, Recorder, journal_path
 from prunemark.results import Summary
 from prunemark.store import canonical_json, read_arrays, read_json, write_bytes

@@ -58,7 +58,8 @@ def train(
     for epoch in range(trainer.epoch, recipe.epochs):
         metrics = trainer.run_epoch(train_images, progress_bar(epoch, recipe.epochs))
         metrics["heldout_knn_accuracy"] = heldout_accuracy(trainer, images)
-        history.append({name: round(value, 6) for name, value in metrics.items()})
+        metrics = {name: round(value, 6) for name, value in metrics.items()}
+        history.append(dict(metrics))
         # Heard before it is saved: a kill in between repeats an epoch, which the listener knows, and loses none.
         listen(epoch + 1, metrics)
         save(trainer, history, checkpoint)

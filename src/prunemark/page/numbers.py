@@ -1,0 +1,144 @@
+"""Numbers of the report page: each with its k of n, its interval, and the rows of results.csv that it comes from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from prunemark.results import CELL, GROUP, Summary
+from prunemark.scores import Row
+
+Point = tuple[str, ...]
+SUCCESS = ("VerSR", "AuthSR")
+LINES_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of a table: its text, k of n and interval, and the rows of results.csv that it comes from."""
+
+    text: str
+    detail: str
+    source: str
+    flag: str = ""
+
+
+class Book:
+    """Every summary and the table rows behind it, by point (`POINT`), check, head and metric."""
+
+    def __init__(self, rows: list[Row], summaries: list[Summary], classes: dict[str, int]) -> None:
+        self.summaries = {tuple(s.place[name] for name in GROUP): s for s in summaries}
+        self.rows: dict[Point, list[tuple[int, Row]]] = defaultdict(list)
+        for line, row in enumerate(rows, start=2):
+            self.rows[tuple(str(row.get(name, "")) for name in GROUP)].append((line, row))
+        self.classes = classes
+
+    def get(self, point: Point, metric: str, head: str = "", check: str = "") -> Summary | None:
+        return self.summaries.get((*point, check, head, metric))
+
+    def success(self, point: Point, check: str) -> Summary | None:
+        """How often the scheme ``check`` succeeded: VerSR if it is robust, AuthSR if fragile."""
+        found = (self.get(point, metric, check=check) for metric in SUCCESS)
+        return next((summary for summary in found if summary), None)
+
+    def level(self, point: Point) -> float | None:
+        """Midway between chance and the original's accuracy, both with the head refitted."""
+        before = self.get(original(point), "accuracy", "refit")
+        return None if before is None else (1 / self.classes[point[5]] + before.value) / 2
+
+    def destroyed(self, point: Point) -> bool:
+        now, level = self.get(point, "accuracy", "refit"), self.level(point)
+        return now is not None and level is not None and now.value < level
+
+    def moot(self, point: Point, summary: Summary) -> bool:
+        """Whether a mark survives in an encoder that is worth nothing any more."""
+        return summary.place["metric"] == "VerSR" and summary.value > 0 and self.destroyed(point)
+
+    def source(self, summary: Summary) -> str:
+        """The lines of results.csv behind a number, and the cell they belong to."""
+        at = summary.place
+        found = self.rows[tuple(at[name] for name in GROUP)]
+        lines = ", ".join(str(line) for line, _ in found[:LINES_NAMED])
+        more = f" and {len(found) - LINES_NAMED} more" if len(found) > LINES_NAMED else ""
+        values = ({row[name] for _, row in found} for name in CELL)
+        path = "/".join(only.pop() if len(only) == 1 else "*" for only in values)
+        what = " ".join(part for part in (at["metric"], at["head"], at["check"]) if part)
+        return f"results.csv line {lines}{more}: {what}, cell {path}, unit {summary.unit}"
+
+    def share(self, point: Point, metric: str, head: str = "", check: str = "") -> Number | None:
+        summary = self.get(point, metric, head, check)
+        return None if summary is None else self.percent(summary, point)
+
+    def percent(self, summary: Summary, point: Point) -> Number:
+        flag = "moot" if self.moot(point, summary) else ""
+        return Number(f"{100 * summary.value:.1f}", counts(summary), self.source(summary), flag)
+
+    def scheme(self, point: Point, check: str = "") -> Number | None:
+        """The success of a check, or of the point's own watermark."""
+        summary = self.success(point, check or point[2])
+        return None if summary is None else self.percent(summary, point)
+
+    def plain(self, point: Point, metric: str, form: str, head: str = "") -> Number | None:
+        summary = self.get(point, metric, head)
+        if summary is None:
+            return None
+        detail = "" if summary.encoders == 1 else f"mean of {summary.encoders} encoders"
+        return Number(format(summary.value, form), detail, self.source(summary))
+
+    def fact(self, point: Point, name: str, check: str) -> Number | None:
+        """A scheme's threshold or statistic."""
+        summary = self.success(point, check)
+        if summary is None:
+            return None
+        return Number(f"{getattr(summary, name):.6g}", "", f"{self.source(summary)}, column {name}")
+
+    def false_positives(self, point: Point, nulls: int, check: str) -> Number | None:
+        summary = self.success(point, check)
+        if summary is None or summary.fpr is None or summary.fpr_upper is None:
+            return None
+        detail = f"{round(summary.fpr * nulls)} of {nulls}, at most {100 * summary.fpr_upper:.3g} %"
+        return Number(f"{100 * summary.fpr:.1f}", detail, f"{self.source(summary)}, column fpr")
+
+    def false_rejections(self, point: Point, check: str) -> Number | None:
+        return self.share(point, "AuthFRR", check=check) or self.share(point, "VerFRR", check=check)
+
+    def p_value(self, point: Point) -> Number | None:
+        """One test per encoder; their p-values are neither averaged nor combined."""
+        summary = self.get(point, "mcnemar_p", "frozen")
+        if summary is None:
+            return None
+        values = sorted(row["value"] for _, row in self.rows[tuple(summary.place[name] for name in GROUP)])
+        text = f"{values[0]:.2g}" if len(values) == 1 else f"{values[0]:.2g} to {values[-1]:.2g}"
+        return Number(text, "" if len(values) == 1 else f"{len(values)} tests", self.source(summary))
+
+    def difference(self, point: Point, base: Point, head: str) -> Number | None:
+        """Points of accuracy above (+) or below the trained, unmarked encoder."""
+        ours, theirs = self.get(point, "accuracy", head), self.get(base, "accuracy", head)
+        if ours is None or theirs is None or point == base:
+            return None
+        text = f"{100 * (ours.value - theirs.value):+.1f}".replace("-", "\u2212")
+        return Number(text, "", f"{self.source(ours)}; minus {self.source(theirs)}")
+
+
+def original(point: Point) -> Point:
+    return (*point[:3], "original", "0", point[5])
+
+
+def counts(summary: Summary) -> str:
+    """``k of n [low, high]``, saying so where the interval is not Wilson's."""
+    trials = "" if summary.k is None or summary.n is None else f"{summary.k:,} of {summary.n:,}"
+    if summary.low is None or summary.high is None:
+        return trials or f"mean of {summary.encoders}"
+    ends = f"[{100 * summary.low:.1f}, {100 * summary.high:.1f}]"
+    return " ".join(part for part in (trials, ends, "" if summary.interval == "wilson" else summary.interval) if part)
+
+
+def plural(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def false_positives(summary: Summary, nulls: int) -> str:
+    if summary.fpr is None or summary.fpr_upper is None:
+        return "false positive rate not measured"
+    found = f"false positives {round(summary.fpr * nulls)} of {plural(nulls, 'null encoder')}"
+    return f"{found}, so at most {100 * summary.fpr_upper:.3g} % (one-sided 95 %)"

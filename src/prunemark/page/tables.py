@@ -1,0 +1,204 @@
+"""Tables of the report page, one `Panel` per encoder and dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from prunemark import methods
+from prunemark.page.numbers import Book, Number, Point, false_positives, plural
+from prunemark.results import Summary
+
+HEADS = {"frozen": "frozen head", "refit": "refitted head", "knn": "kNN"}
+CONTROLS = {"pixels": "raw pixels", "untrained": "untrained initialisation"}
+WHOLE = ",.0f"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A table row: what it is about, and its numbers (``None``: does not apply)."""
+
+    name: str
+    rate: str
+    numbers: list[Number | None]
+    flag: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    name: str
+    notes: list[str]
+    lines: list[Line]
+
+
+@dataclass(frozen=True)
+class Column:
+    title: str
+    unit: str
+    number: Callable[[Point], Number | None]
+
+
+class Panel:
+    """All of one encoder on one dataset: its tables and its figures, in the order of params.yaml."""
+
+    def __init__(self, book: Book, place: Point, asked: dict[str, Any], number: int) -> None:
+        self.book, self.asked, self.number = book, asked, number
+        self.dataset, self.encoder, self.probe = place
+        self.title = f"{self.dataset} / {self.encoder}" + ("" if self.probe == place[0] else f" on {self.probe}")
+        self.watermarks = list(asked["watermarks"])
+        self.pruners = list(asked["pruners"])
+        order = ["original", *self.pruners]
+        found = dict.fromkeys(key[:6] for key in book.summaries if (*key[:2], key[5]) == place)
+        self.controls = [self.origin(name) for name in CONTROLS if self.origin(name) in found]
+        marked = [point for point in found if point[2] in self.watermarks]
+        self.points = sorted(marked, key=lambda p: (self.watermarks.index(p[2]), order.index(p[3]), float(p[4])))
+        self.rates = sorted({point[4] for point in marked}, key=float)
+        self.checks = [name for name in asked["checks"] if any(book.success(point, name) for point in marked)]
+        self.marks = [name for name in self.watermarks if any(book.success(p, name) for p in marked if p[2] == name)]
+
+    def origin(self, watermark: str) -> Point:
+        return (self.dataset, self.encoder, watermark, "original", "0", self.probe)
+
+    @property
+    def base(self) -> Point:
+        """The trained encoder without a watermark, or with the first one where none is unmarked."""
+        plain = [name for name in self.watermarks if method(self.asked, name) == "none"]
+        return self.origin((plain or self.watermarks)[0])
+
+    @property
+    def trials(self) -> list[tuple[str, Summary]]:
+        """Every scheme on every marked encoder before pruning."""
+        pairs = [(name, scheme) for name in self.watermarks for scheme in (name, *self.checks)]
+        found = [(scheme, self.book.success(self.origin(name), scheme)) for name, scheme in pairs]
+        return [(scheme, summary) for scheme, summary in found if summary]
+
+    def scheme_title(self, name: str) -> str:
+        found = (self.book.success(point, name) for point in self.points)
+        return f"{name} {next(summary.place['metric'] for summary in found if summary)}"
+
+    def notes(self, watermark: str) -> list[str]:
+        """What stands beside every success rate: trials with both n's, the frozen threshold, false positives."""
+        notes = []
+        for name in (watermark, *self.checks):
+            summary = self.book.success(self.origin(watermark), name)
+            if summary:
+                trials = f"{plural(summary.n or 0, 'key')} in {plural(summary.seeds, 'encoder')}"
+                if not keyed(self.asked, name):
+                    trials = f"deterministic, {plural(summary.n or 0, 'trial')} in {plural(summary.seeds, 'encoder')}"
+                frozen = f"{name} {summary.place['metric']}: {trials}; threshold {summary.threshold:.6g}"
+                notes.append(f"{frozen}; {false_positives(summary, len(self.asked['null_seeds']))}")
+        return notes
+
+    def groups(self, columns: list[Column], keep: Callable[[Point], bool], notes: bool = False) -> list[Group]:
+        found = []
+        for name in self.watermarks:
+            points = [point for point in self.points if point[2] == name and keep(point)]
+            lines = [self.line(point, columns) for point in points]
+            found += [Group(name, self.notes(name) if notes else [], lines)] if lines else []
+        return found
+
+    def line(self, point: Point, columns: list[Column]) -> Line:
+        numbers = [column.number(point) for column in columns]
+        return Line(point[3], point[4], numbers, "destroyed" if self.book.destroyed(point) else "")
+
+    def main(self) -> dict[str, Any]:
+        book = self.book
+        columns = [Column("sparsity achieved", "% of weights", partial(book.share, metric="sparsity"))]
+        columns += [
+            Column(f"accuracy, {name}", "% of images", partial(book.share, metric="accuracy", head=head))
+            for head, name in HEADS.items()
+        ]
+        columns.append(Column("agreement", "% of images", partial(book.share, metric="agreement", head="frozen")))
+        if self.marks:
+            columns.append(Column("own mark", "VerSR or AuthSR, % of trials", book.scheme))
+        columns += [Column(self.scheme_title(c), "% of trials", partial(book.scheme, check=c)) for c in self.checks]
+        return {"columns": columns, "groups": self.groups(columns, lambda point: True, notes=True)}
+
+    def comparison(self) -> dict[str, Any]:
+        share = {"agreement": "agreement", "agreement_where_right": "agreement where the original is right"}
+        flips = {"broken": "broken (right, then wrong)", "repaired": "repaired (wrong, then right)"}
+        book = self.book
+        columns = [
+            Column(title, "% of images", partial(book.share, metric=metric, head="frozen"))
+            for metric, title in (share | flips).items()
+        ]
+        columns.append(Column("exact McNemar", "p-value", book.p_value))
+        for metric, title in (("feature_cosine", "cosine of features"), ("linear_cka", "linear CKA")):
+            columns.append(Column(title, "mean over images", partial(book.plain, metric=metric, form=".4f")))
+        return {"columns": columns, "groups": self.groups(columns, lambda point: point[3] != "original")}
+
+    def sizes(self) -> dict[str, Any]:
+        book = self.book
+        columns = [
+            Column("sparsity achieved", "% of weights", partial(book.share, metric="sparsity")),
+            Column("non-zeros", "weights", partial(book.plain, metric="nonzeros", form=WHOLE)),
+        ]
+        stored = {
+            "dense_bytes": "dense file",
+            "mask_bytes": "mask, beside the dense file",
+            "sparse_bytes": "sparse rows",
+        }
+        columns += [
+            Column(title, "bytes", partial(book.plain, metric=metric, form=WHOLE)) for metric, title in stored.items()
+        ]
+        columns.append(Column("dense MACs", "per image", partial(book.plain, metric="macs", form=WHOLE)))
+        return {"columns": columns, "groups": self.groups(columns, lambda point: True)}
+
+    def before(self) -> dict[str, Any]:
+        """The controls and every marked encoder before pruning, held against the trained, unmarked one."""
+        book, base = self.book, self.base
+        columns = []
+        for head in ("refit", "knn"):
+            columns.append(Column(HEADS[head], "% of images", partial(book.share, metric="accuracy", head=head)))
+            columns.append(Column("difference", "points", partial(book.difference, base=base, head=head)))
+        lines = []
+        for point in (*self.controls, *(point for point in self.points if point[3] == "original")):
+            name = CONTROLS.get(point[2], f"trained, watermark {point[2]}")
+            lines.append(Line(name, "", [column.number(point) for column in columns]))
+        return {"columns": columns, "groups": [Group("", [], lines)], "words": self.gains()}
+
+    def errors(self) -> dict[str, Any]:
+        """What was fixed before pruning, scheme by scheme: thresholds, and how often each errs."""
+        groups = []
+        for watermark in self.watermarks:
+            point = self.origin(watermark)
+            used = [scheme for scheme in (watermark, *self.checks) if self.book.success(point, scheme)]
+            lines = [Line(scheme, "", [c.number(point) for c in self.error_columns(scheme)]) for scheme in used]
+            groups += [Group(watermark, [], lines)] if lines else []
+        return {"columns": self.error_columns(""), "groups": groups}
+
+    def error_columns(self, scheme: str) -> list[Column]:
+        book, nulls = self.book, len(self.asked["null_seeds"])
+        return [
+            Column("frozen threshold", "mean over keys", partial(book.fact, name="threshold", check=scheme)),
+            Column("statistic of the original", "mean over keys", partial(book.fact, name="statistic", check=scheme)),
+            Column("false positives", "% of null encoders", partial(book.false_positives, nulls=nulls, check=scheme)),
+            Column(
+                "wrong keys accepted", "% of wrong keys", partial(book.share, metric="wrong_key_rate", check=scheme)
+            ),
+            Column("intact copies rejected", "% of benign copies", partial(book.false_rejections, check=scheme)),
+        ]
+
+    def gains(self) -> list[str]:
+        """The trained encoder against each control, head by head, in words."""
+        said = []
+        for point in self.controls:
+            for head in ("refit", "knn"):
+                found = self.book.difference(self.base, point, head)
+                if found:
+                    points, side = found.text[1:], "above" if found.text.startswith("+") else "below"
+                    said.append(f"{points} points {side} {CONTROLS[point[2]]} ({HEADS[head]})")
+        return said
+
+
+def method(asked: dict[str, Any], scheme: str) -> str:
+    """The method of a watermark or check."""
+    name: str = asked["checks" if scheme in asked["checks"] else "watermarks"][scheme].get("method") or scheme
+    return name
+
+
+def keyed(asked: dict[str, Any], scheme: str) -> bool:
+    """Whether keys make distinct trials of a watermark or check."""
+    return bool(methods.constants("watermarks", method(asked, scheme))["KEYED"])

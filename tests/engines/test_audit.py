@@ -1,0 +1,150 @@
+"""One fraud, one break: each alteration must make the audit fail and name the right file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from repository import Repository
+
+MARKED = "data/marked/tiny/simclr/0/reversible/0"
+PRUNED = "data/pruned/tiny/simclr/0/reversible/0/magnitude/0.5"
+SCORES = "data/scores/tiny/simclr/0/reversible/0/magnitude/0.5/tiny"
+REPORT = "data/report"
+
+
+def flip_bit(path: Path, at: float = 0.75) -> None:
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * at)] ^= 1
+    path.write_bytes(content)
+
+
+def flipped(name: str) -> Callable[[Repository], None]:
+    return lambda repository: flip_bit(repository.folder / name)
+
+
+def replaced(name: str, old: str, new: str, rehash: bool = False) -> Callable[[Repository], None]:
+    def fraud(repository: Repository) -> None:
+        path = repository.folder / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+        if rehash:
+            hash_anew(repository, name)
+
+    return fraud
+
+
+def hash_anew(repository: Repository, name: str) -> None:
+    """What a forger does: put the altered file's hash into its receipt."""
+    receipt = repository.folder / Path(name).parent / "receipt.json"
+    content = json.loads(receipt.read_text())
+    content["outputs"][name] = hashlib.sha256((repository.folder / name).read_bytes()).hexdigest()
+    receipt.write_text(json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False) + "\n")
+
+
+def first_number(repository: Repository) -> str:
+    """The text of the first agreement in results.csv."""
+    lines = (repository.folder / REPORT / "results.csv").read_text().splitlines()
+    columns = lines[0].split(",")
+    row = next(line.split(",") for line in lines if ",agreement," in line)
+    return row[columns.index("value")]
+
+
+def edited_number(name: str, rehash: bool) -> Callable[[Repository], None]:
+    def fraud(repository: Repository) -> None:
+        number = first_number(repository)
+        shown = number if name.endswith(".csv") else f"{float(number) * 100:.1f}"
+        text = (repository.folder / name).read_text()
+        assert shown in text
+        replaced(name, shown, shown[:-1] + ("7" if shown[-1] != "7" else "3"), rehash)(repository)
+
+    return fraud
+
+
+def remove_a_rate(repository: Repository) -> None:
+    for name in (PRUNED, SCORES):
+        for path in (repository.folder / name).iterdir():
+            path.unlink()
+
+
+def add_a_file(repository: Repository) -> None:
+    (repository.folder / SCORES / "notes.txt").write_text("found lying about\n")
+
+
+def change_a_metric(repository: Repository) -> None:
+    with sqlite3.connect(repository.folder / "mlflow.db") as database:
+        (run,) = database.execute(
+            "select run_uuid from tags where key = 'prunemark.cell' and value = ?", (SCORES,)
+        ).fetchone()
+        for table in ("metrics", "latest_metrics"):
+            database.execute(f"update {table} set value = 0.5 where run_uuid = ? and key = 'accuracy.frozen'", (run,))
+    database.close()
+
+
+FRAUDS: dict[str, tuple[Callable[[Repository], None], str]] = {
+    "a bit of a trained encoder": (
+        flipped("data/encoders/tiny/simclr/0/encoder.safetensors"),
+        "data/encoders/tiny/simclr/0/encoder.safetensors: sha256 is",
+    ),
+    "a bit of a marked encoder": (flipped(f"{MARKED}/encoder.safetensors"), f"{MARKED}/encoder.safetensors: sha256"),
+    "a bit of a mask": (flipped(f"{PRUNED}/mask.pmk"), f"{PRUNED}/mask.pmk: sha256 is"),
+    "a bit of the samples": (flipped(f"{SCORES}/samples.npz"), f"{SCORES}/samples.npz: sha256 is"),
+    "a bit of the scores": (flipped(f"{SCORES}/scores.json"), f"{SCORES}/scores.json: "),
+    "a bit of a receipt": (flipped(f"{SCORES}/receipt.json"), f"{SCORES}/receipt.json: "),
+    "a bit of the report's receipt": (flipped(f"{REPORT}/receipt.json"), f"{REPORT}/receipt.json: "),
+    "a bit of a secret": (flipped(f"{MARKED}/secret.safetensors"), f"{MARKED}/secret.safetensors: sha256 is"),
+    "a number in results.csv": (edited_number(f"{REPORT}/results.csv", False), f"{REPORT}/results.csv: "),
+    "the same, hashed anew": (edited_number(f"{REPORT}/results.csv", True), f"{REPORT}/results.csv: does not come out"),
+    "a number in report.html": (edited_number(f"{REPORT}/report.html", False), f"{REPORT}/report.html: "),
+    "the page, hashed anew": (edited_number(f"{REPORT}/report.html", True), f"{REPORT}/report.html: does not come out"),
+    "a score, hashed anew": (
+        replaced(f"{SCORES}/scores.json", '"k": ', '"k": 1', rehash=True),
+        f"{SCORES}/scores.json: does not come out again",
+    ),
+    "an extra file": (add_a_file, f"{SCORES}/notes.txt: unexplained"),
+    "a missing rate": (remove_a_rate, f"{PRUNED}/receipt.json: missing"),
+    "params.yaml edited after the run": (
+        replaced("params.yaml", "epochs: 2", "epochs: 3"),
+        "params.yaml: asks for epochs",
+    ),
+    "a rate asked for after the run": (replaced("params.yaml", "0.5]", "0.5, 0.9]"), "params.yaml: asks for"),
+    "an edited source file": (
+        replaced("src/prunemark/mask.py", '"""From scores', '"""By scores'),
+        "src/prunemark/mask.py: sha256 is",
+    ),
+    "a metric changed in MLflow": (change_a_metric, "MLflow run "),
+}
+
+
+@pytest.mark.parametrize("fraud", FRAUDS)
+def test_fraud_is_named(copy: Repository, fraud: str) -> None:
+    commit, expected = FRAUDS[fraud]
+    commit(copy)
+    done = copy.attempt("prunemark", "audit")
+    assert done.returncode == 1, done.stdout
+    named = [line for line in done.stdout.splitlines() if line.startswith(expected)]
+    assert named, done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_breaks_tell_which_numbers_depend_on_them(copy: Repository) -> None:
+    flip_bit(copy.folder / PRUNED / "mask.pmk")
+    done = copy.attempt("prunemark", "audit")
+    line = next(line for line in done.stdout.splitlines() if line.startswith(f"{PRUNED}/mask.pmk"))
+    rows = (copy.folder / REPORT / "results.csv").read_text().splitlines()[1:]
+    concerned = [row for row in rows if ",reversible,0," in row and ",magnitude,0.5," in row]
+    assert f"{len(concerned)} of {len(rows)} reported numbers depend on it" in line
+    assert "watermark=reversible key=0 pruner=magnitude rate=0.5" in line
+
+
+def test_without_dvc_and_mlflow_they_are_said_to_be_unchecked(copy: Repository) -> None:
+    (copy.folder / "dvc.lock").unlink()
+    (copy.folder / "mlflow.db").unlink()
+    printed = copy.run("prunemark", "audit")
+    assert "dvc.lock: not checked" in printed
+    assert "MLflow: not checked" in printed

@@ -1,0 +1,167 @@
+"""Both engines on one built grid: what runs again, and what does not (DESIGN section 4)."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+from repository import Repository
+
+ADD_A_RATE = ("rates: [0, 0.5]", "rates: [0, 0.5, 0.25]")
+CELLS_OF_A_RATE = {"prune": 4, "evaluate": 4, "report": 1}
+
+
+def nothing_to_do(repository: Repository) -> None:
+    assert repository.planned() == {}
+    assert repository.dvc_is_clean()
+    printed = repository.run("dvc", "repro")
+    assert "Running stage" not in printed
+    assert "up to date" in printed
+
+
+def build_by(engine: str, repository: Repository) -> None:
+    commands = {"snakemake": ("snakemake", "--cores", "2"), "dvc": ("dvc", "repro")}
+    repository.run(*commands[engine])
+
+
+def test_a_built_grid_has_nothing_to_do(copy: Repository) -> None:
+    nothing_to_do(copy)
+    assert "all accounted for" in copy.run("prunemark", "audit")
+
+
+def shuffle_times(repository: Repository) -> None:
+    generator, now = random.Random(0), time.time()
+    for path in repository.folder.rglob("*"):
+        if ".git" not in path.parts and path.is_file() and not path.is_symlink():
+            moment = now - generator.uniform(0, 1e6)
+            os.utime(path, (moment, moment))
+
+
+def test_pull_into_a_fresh_clone_plans_nothing_whatever_the_times(copy: Repository, tmp_path: Path) -> None:
+    copy.run("dvc", "remote", "add", "-d", "storage", str(tmp_path / "storage"))
+    copy.run("dvc", "push")
+    clone = copy.clone(tmp_path / "clone")
+    clone.run("dvc", "pull")
+    nothing_to_do(clone)
+    assert "all accounted for" in clone.run("prunemark", "audit")
+    shuffle_times(clone)
+    nothing_to_do(clone)
+    assert "all accounted for" in clone.run("prunemark", "audit")
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_a_rate_added_and_removed(copy: Repository, engine: str) -> None:
+    before, locked = copy.hashes(), copy.locked()
+    copy.edit("params.yaml", *ADD_A_RATE)
+    assert copy.planned() == CELLS_OF_A_RATE
+    build_by(engine, copy)
+    nothing_to_do(copy)
+    more = copy.hashes()
+    assert {path: more[path] for path in before if "results.csv" not in path} == {
+        path: digest for path, digest in before.items() if "results.csv" not in path
+    }
+
+    copy.edit("params.yaml", *reversed(ADD_A_RATE))
+    assert copy.planned() == {"report": 1}
+    build_by(engine, copy)
+    nothing_to_do(copy)
+    assert copy.hashes() == before
+    assert copy.locked() == locked
+    assert "all accounted for" in copy.run("prunemark", "audit")
+
+
+def test_more_epochs_rerun_training_and_all_below(copy: Repository) -> None:
+    everything = copy.everything()
+    copy.edit("params.yaml", "epochs: 2", "epochs: 3")
+    assert copy.planned() == {rule: count for rule, count in everything.items() if rule != "fetch"}
+
+
+def test_an_edited_pruner_reruns_its_cells_alone(copy: Repository) -> None:
+    copy.edit("src/prunemark/pruners/magnitude.py", "Magnitude pruning:", "Pruning by magnitude:")
+    assert copy.planned() == {"prune": 2, "evaluate": 2, "report": 1}
+    build_by("snakemake", copy)
+    nothing_to_do(copy)
+
+
+def test_an_edited_scheme_reruns_from_its_marking_on(copy: Repository) -> None:
+    copy.edit("src/prunemark/watermarks/reversible.py", '"""', '"""Edited. ', count=1)
+    planned = copy.planned()
+    assert planned["watermark"] == 1
+    assert "train" not in planned
+    assert planned["prune"] == 2
+
+
+def test_a_new_pruner_file_reruns_nothing(copy: Repository) -> None:
+    source = copy.folder / "src/prunemark/pruners/magnitude.py"
+    source.with_name("largest.py").write_text(source.read_text().replace(".abs()", ".abs().neg()"))
+    assert copy.planned() == {}
+
+
+def test_an_edited_readme_reruns_nothing(copy: Repository) -> None:
+    with (copy.folder / "README.md").open("a") as file:
+        file.write("\nOne more line.\n")
+    assert copy.planned() == {}
+    assert copy.dvc_is_clean()
+
+
+def test_a_lost_artefact_is_made_again(copy: Repository) -> None:
+    before = copy.hashes()
+    lost = next((copy.folder / "data/pruned").rglob("mask.pmk"))
+    lost.unlink()
+    assert copy.planned()["prune"] == 1
+    copy.run("prunemark", "build")
+    assert copy.hashes() == before
+    nothing_to_do(copy)
+
+
+def test_one_core_of_snakemake_and_two_of_dvc_give_the_same_bytes(built: Repository, tmp_path: Path) -> None:
+    other = Repository.tiny(tmp_path / "other")
+    other.run("snakemake", "--cores", "1")
+    assert other.dvc_is_clean(), "plain snakemake brings dvc.lock up to date by itself"
+    assert other.hashes() == built.hashes()
+
+
+def test_a_partial_target_leaves_the_dvc_lock_alone(copy: Repository) -> None:
+    lock = (copy.folder / "dvc.lock").read_bytes()
+    copy.edit("params.yaml", "epochs: 2", "epochs: 3")
+    copy.run("snakemake", "--cores", "2", "all_train")
+    assert (copy.folder / "dvc.lock").read_bytes() == lock
+
+
+def test_every_code_file_that_runs_is_an_input_of_its_rule(built: Repository) -> None:
+    """What closure.py computes for a step is what the step's process really imported."""
+    import json
+
+    probe = (
+        "import json; from prunemark import closure, grid; from prunemark.params import read_params; "
+        "print(json.dumps({s.folder: closure.files(s.command, s.methods) for s in grid.all_steps(read_params())}))"
+    )
+    computed = json.loads(built.run("python", "-c", probe))
+    for folder, files in computed.items():
+        receipt = json.loads((built.folder / folder / "receipt.json").read_text())
+        assert sorted(receipt["code"]) == files, folder
+
+
+def test_bad_parameters_stop_everything_before_it_starts(copy: Repository) -> None:
+    before = copy.hashes()
+    copy.edit("params.yaml", "magnitude: {}", "magnitud: {}")
+    for command in (("snakemake", "--cores", "2"), ("prunemark", "build"), ("prunemark", "publish")):
+        done = copy.attempt(*command)
+        assert done.returncode == 2
+        assert "pruners: 'magnitud' is not one of magnitude, random" in done.stdout
+    assert copy.hashes() == before
+
+
+def test_a_second_build_waits_for_nobody(copy: Repository) -> None:
+    holder = copy.start("python", "-c", "from prunemark import lock; import time; lock.hold(); print('held', flush=True); "
+                        "time.sleep(60)", output=copy.folder / "holder.txt")  # fmt: skip
+    while "held" not in (copy.folder / "holder.txt").read_text():
+        time.sleep(0.1)
+    done = copy.attempt("prunemark", "build")
+    holder.kill()
+    holder.wait()
+    assert done.returncode == 2
+    assert "another build is at work" in done.stdout

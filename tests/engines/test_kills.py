@@ -1,0 +1,101 @@
+"""Killed at any moment, a build goes on with the same command and ends with the same bytes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+from repository import Repository
+
+BUILD, REPRO = ("prunemark", "build"), ("dvc", "repro")
+# The phase to be hit, by a part of a command line, the command that is then killed, and for how long to let it work.
+KILLS = [
+    ("prunemark fetch", REPRO, 2.0),
+    ("prunemark train", BUILD, 5.0),
+    ("prunemark train", REPRO, 5.0),
+    ("prunemark watermark", BUILD, 3.0),
+    ("prunemark check", REPRO, 2.0),
+    ("prunemark prune", BUILD, 2.0),
+    ("prunemark evaluate", REPRO, 3.0),
+    ("prunemark control", BUILD, 2.0),
+    ("prunemark evaluate", BUILD, 3.0),
+    ("prunemark report", REPRO, 2.0),
+    ("dvc commit", BUILD, 1.5),
+    ("dvc commit", BUILD, 0.5),
+]
+
+
+def running(group: int) -> list[str]:
+    """The command lines of all live processes of a process group."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == group:
+                found.append(" ".join(process.cmdline()))
+        except (psutil.Error, ProcessLookupError):
+            continue
+    return found
+
+
+def kill_during(repository: Repository, phase: str, command: tuple[str, ...], delay: float) -> str:
+    """Start ``command``, wait until ``phase`` runs and ``delay`` more seconds, kill the group; returns what was hit."""
+    process = repository.start(*command, output=repository.folder / ".prunemark-test.log")
+    group = os.getpgid(process.pid)
+    while process.poll() is None and not any(phase in line for line in running(group)):
+        time.sleep(0.02)
+    time.sleep(delay)
+    hit = [line.split("prunemark ")[-1].split(" --")[0] for line in running(group) if " --out " in line]
+    if process.poll() is None:
+        os.killpg(group, signal.SIGKILL)
+    process.wait()
+    return f"aimed at {phase!r} after {delay:.2f} s, hit: {', '.join(sorted(set(hit))) or 'between or after jobs'}"
+
+
+def test_twelve_kills_leave_no_trace(built: Repository, tmp_path: Path) -> None:
+    repository = Repository.tiny(tmp_path / "killed")
+    generator = random.Random()
+    for phase, command, longest in KILLS:
+        print(f"{' '.join(command)}:", kill_during(repository, phase, command, generator.uniform(0, longest)))
+    repository.run(*REPRO)
+    repository.run(*BUILD)
+    assert repository.hashes() == built.hashes()
+    assert repository.dvc_is_clean()
+    assert repository.planned() == {}
+    assert "all accounted for" in repository.run("prunemark", "audit")
+
+
+def test_plain_snakemake_asks_for_unlock_after_a_kill(copy: Repository) -> None:
+    copy.edit("params.yaml", "[0, 0.5]", "[0, 0.5, 0.75]")
+    print(kill_during(copy, "prunemark prune", ("snakemake", "--cores", "1"), 0.2))
+    refused = copy.attempt("snakemake", "--cores", "1")
+    assert refused.returncode != 0
+    assert "--unlock" in refused.stdout
+    copy.run("snakemake", "--unlock")
+    copy.run("snakemake", "--cores", "2")
+    assert copy.dvc_is_clean()
+    assert "all accounted for" in copy.run("prunemark", "audit")
+
+
+def test_a_torn_dvc_lock_is_put_back(copy: Repository) -> None:
+    lock = copy.folder / "dvc.lock"
+    whole = lock.read_bytes()
+    lock.write_bytes(whole[: len(whole) // 2])
+    copy.run(*BUILD)
+    assert lock.read_bytes() == whole
+    assert copy.dvc_is_clean()
+
+
+def test_a_tracking_server_that_is_down_costs_a_warning(copy: Repository) -> None:
+    copy.edit("params.yaml", "epochs: 2", "epochs: 3")
+    environment = {**copy.environment(), "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        BUILD, cwd=copy.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert done.returncode == 0, done.stdout
+    assert "MLflow left out" in done.stdout
+    assert "published 20 runs" in copy.run("prunemark", "publish") + copy.run("prunemark", "publish").replace("0", "")

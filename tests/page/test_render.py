@@ -1,0 +1,277 @@
+"""The report page: a pure function of the results; self-contained, escaped, and true to the table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prunemark import results, scores
+from prunemark.page import render as page
+
+RATES = ("0.5", "0.9")
+ONE = {"magnitude": {"method": "magnitude"}}
+CLASSES = 4
+IMAGES = 200
+WATERMARKS = {"none": {"method": "none"}, "uchida": {"method": "uchida"}, "reversible": {"method": "reversible"}}
+CHECKS = {"sha256": {"method": "sha256", "keys": 1}, "feature-digest": {"method": "feature-digest", "keys": 20}}
+CONDITIONS = {"versions": ["numpy 2.0"], "cpu": ["a processor"], "commits": ["None"], "code_differs_from_commit": False}
+
+
+def asked(**changes):
+    whole = {
+        "datasets": {"fashion-mnist-mini": {"method": "fashion-mnist-mini", "set": {}}},
+        "encoders": {"simclr-r18": {"objective": "simclr", "architecture": "resnet18", "set": {"temperature": 0.15}}},
+        "seeds": [0],
+        "null_seeds": [1000],
+        "watermarks": WATERMARKS,
+        "keys": 1,
+        "checks": CHECKS,
+        "pruners": {"magnitude": {"method": "magnitude"}, "random": {"method": "random"}},
+        "rates": [0, *map(float, RATES)],
+        "threads": 1,
+        "device": "auto",
+    }
+    return whole | changes
+
+
+def predicted(labels, right, generator):
+    found = labels.copy()
+    wrong = generator.random(len(labels)) > right
+    found[wrong] = (found[wrong] + generator.integers(1, CLASSES, wrong.sum())) % CLASSES
+    return found
+
+
+def samples(labels, right, generator):
+    """Predictions under three heads, right with the probability given for a refitted head."""
+    by_head = {"frozen": right * 0.9, "refit": right, "knn": right * 0.95}
+    return {"labels": labels} | {
+        f"predicted_{head}": predicted(labels, share, generator) for head, share in by_head.items()
+    }
+
+
+def trials(params, name, altered, generator):
+    entry = params["checks"].get(name) or params["watermarks"][name]
+    kind = {"uchida": "robust", "reversible": "reversible"}.get(entry["method"], "fragile")
+    keys = entry.get("keys", 1)
+    reached = np.ones(keys) if kind == "robust" or not altered else (generator.random(keys) > 0.97) * 1.0
+    nulls = [False] * len(params["null_seeds"])
+    return scores.CheckTrials(name, kind, reached, np.ones(keys), nulls, 0, 20 * keys, 0, 4 * keys)
+
+
+def size_rows(rate):
+    kept = round(1000 * (1 - float(rate)))
+    found = {"nonzeros": kept, "macs": 5000, "dense_bytes": 4100, "sparse_bytes": 120 + 8 * kept}
+    found |= {"mask_bytes": 60} if rate != "0" else {}
+    sparsity = scores.single("sparsity", "weights", 1 - kept / 1000, k=1000 - kept, n=1000)
+    return [sparsity, *(scores.single(name, "bytes", value) for name, value in found.items())]
+
+
+def grid(params):
+    """Contents of every scores.json that ``params`` asks for, from random predictions: damage grows with the rate."""
+    contents, rates = {}, [str(rate) for rate in params["rates"] if rate > 0]
+    names = list(params["checks"])
+    for dataset, encoder, seed in product(params["datasets"], params["encoders"], params["seeds"]):
+        generator = np.random.default_rng(seed)
+        labels = generator.integers(0, CLASSES, IMAGES)
+        for watermark, key in product(params["watermarks"], range(params["keys"])):
+            before = samples(labels, 0.9, generator)
+            for pruner, rate in [("original", "0"), *product(params["pruners"], rates)]:
+                altered = rate != "0"
+                now = before if not altered else samples(labels, 0.9 - 0.75 * float(rate) ** 4, generator)
+                table, content = scores.accuracy_rows(now), {"schema": 1, "classes": CLASSES}
+                if altered:
+                    more = {"cosine": np.full(IMAGES, 0.9), "cka_parts": np.array([1.0, 2.0, 2.0])}
+                    table += scores.agreement_rows(now | more, before)
+                    content["agreement_matrix"] = scores.matrix(now, before, CLASSES)
+                for name in ([watermark] if watermark != "none" else []) + names:
+                    table += scores.check_rows(trials(params, name, altered, generator), altered)
+                cell = (dataset, encoder, str(seed), watermark, str(key), pruner, rate, dataset)
+                contents[cell] = content | {"rows": table + size_rows(rate)}
+        for control, right in (("untrained", 0.6), ("pixels", 0.7)):
+            heads = {name: values for name, values in samples(labels, right, generator).items() if "frozen" not in name}
+            cell = (dataset, encoder, str(seed), control, "0", "original", "0", dataset)
+            contents[cell] = {"schema": 1, "classes": CLASSES, "rows": scores.accuracy_rows(heads)}
+    return contents
+
+
+def render(params=None, conditions=None):
+    params = params or asked()
+    contents = grid(params)
+    rows = results.table(contents.items())
+    summaries = results.summarise(rows)
+    return page.render(rows, summaries, contents, params, CONDITIONS if conditions is None else conditions), rows
+
+
+class Cells(HTMLParser):
+    """Every table cell with its title, and every attribute of every tag."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.cells, self.attributes, self.open = [], [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag == "td":
+            self.cells.append([dict(attrs).get("title", ""), ""])
+        self.open |= tag == "td"
+
+    def handle_endtag(self, tag):
+        self.open &= tag != "td"
+
+    def handle_data(self, data):
+        if self.open:
+            self.cells[-1][1] += data
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return render()
+
+
+def test_same_bytes_under_another_hash_seed_and_matplotlibrc(tmp_path):
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import hashlib, test_render as t; "
+    code += "print(hashlib.sha256(t.render(t.asked(pruners=t.ONE))[0].encode()).hexdigest())"
+    (tmp_path / "matplotlibrc").write_text("font.size: 20\naxes.facecolor: red\nsvg.hashsalt: other\n")
+    environment = {**os.environ, "PYTHONHASHSEED": "12345", "MATPLOTLIBRC": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    for _ in range(2):
+        assert run.stdout.strip() == hashlib.sha256(render(asked(pruners=ONE))[0].encode()).hexdigest()
+
+
+def test_opens_offline(whole):
+    text = whole[0]
+    loading = [value for _, name, value in Cells(text).attributes if name in ("src", "href", "xlink:href", "data")]
+    assert loading
+    assert all(value.startswith("#") for value in loading)
+    assert all(target.startswith("#") for target in re.findall(r"url\(\s*['\"]?([^)]*)", text))
+    assert "@import" not in text
+    assert "<link" not in text
+    for _, name, value in Cells(text).attributes:
+        assert not re.search("https?://", value) or (name.startswith("xmlns") and "www.w3.org" in value)
+
+
+def test_figure_ids_are_unique(whole):
+    ids = [value for _, name, value in Cells(whole[0]).attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_names_are_escaped():
+    name = "<script>alert(1)</script>"
+    params = asked(encoders={name: asked()["encoders"]["simclr-r18"]}, pruners=ONE, checks={})
+    text, _ = render(params)
+    assert name not in text
+    assert "&lt;script&gt;alert(1)" in text
+    embedded = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL).group(1)
+    assert json.loads(embedded)["cells"][0]["at"][0] == f"fashion-mnist-mini / {name}"
+
+
+def test_every_number_names_its_row_and_equals_it(whole):
+    text, rows = whole
+    lines = results.to_csv(rows).splitlines()
+    shown = [
+        (re.search(r"^results.csv line (\d+): accuracy (\w+), cell (\S+),", title), number)
+        for title, number in Cells(text).cells
+        if title.startswith("results.csv line") and ": accuracy" in title and "minus" not in title
+    ]
+    main = {match[3] + match[2] for match, _ in shown}
+    assert len(main) == 3 * 3 * (1 + 2 * len(RATES)) + 2 * 2
+    for match, number in shown:
+        row = rows[int(match[1]) - 2]
+        assert number.startswith(f"{100 * row['value']:.1f}")
+        assert match[3] == "/".join(row[name] for name in results.CELL)
+        assert match[2] == row["head"]
+        assert f",accuracy,images,{row['value']},{row['k']},{row['n']}," in lines[int(match[1]) - 1]
+
+
+def test_a_mark_in_a_destroyed_encoder_is_moot(whole):
+    text, rows = whole
+    refit = {
+        tuple(row[name] for name in ("watermark", "pruner", "rate")): row["value"]
+        for row in rows
+        if row["metric"] == "accuracy" and row["head"] == "refit"
+    }
+    level = (1 / CLASSES + refit["uchida", "original", "0"]) / 2
+    below = {key for key, value in refit.items() if key[0] == "uchida" and value < level}
+    assert {key[2] for key in below} == {"0.9"}
+    for title, number in Cells(text).cells:
+        if ": VerSR" in title:
+            cell = title.split("cell ")[1].split(",")[0].split("/")
+            assert ("moot" in number) == ((cell[3], cell[5], cell[6]) in below)
+        elif title:
+            assert "moot" not in number
+
+
+def test_conditions_are_stated_as_found(whole):
+    assert "<dt>versions</dt><dd>numpy 2.0</dd>" in whole[0]
+    assert "unknown for runs without a commit" in whole[0]
+
+
+def test_small_counts_are_said_in_words(whole):
+    text = whole[0]
+    assert "1 key in 1 encoder: 1 of 1 means 20.7\u2013100 %" in text
+    assert "sha256 AuthSR: deterministic, so one trial per marked encoder" in text
+    assert "20 keys in 1 encoder: 20 of 20 means 83.9\u2013100 %" in text
+    assert "1 null encoder: even 0 of 1 false positives still allows a false positive rate up to 95 %" in text
+    assert "1 seed:" in text
+
+
+def test_the_three_controls_stand_beside_each_other(whole):
+    text, rows = whole
+    value = {
+        (row["watermark"], row["head"]): row["value"]
+        for row in rows
+        if row["metric"] == "accuracy" and row["rate"] == "0"
+    }
+    for name, shown in (("pixels", "raw pixels"), ("untrained", "untrained initialisation")):
+        for head, words in (("refit", "refitted head"), ("knn", "kNN")):
+            assert f"{100 * (value['none', head] - value[name, head]):.1f} points above {shown} ({words})" in text
+
+
+def test_admissions_come_from_the_modules(whole):
+    text = whole[0]
+    assert 'reversible (watermarks): <em class="flag">partly a reconstruction' in text
+    assert 'feature-digest (checks): <em class="flag">a baseline of our own' in text
+    assert "Embedded after training" in text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"checks": {}},
+        {"null_seeds": []},
+        {"watermarks": {"none": {"method": "none"}}, "checks": {}},
+        {"rates": [0]},
+        {"watermarks": {"mark": {"method": "uchida"}}, "pruners": {"m": {"method": "magnitude"}}},
+        {"seeds": [0, 1, 2, 3, 4], "keys": 2, "watermarks": {"uchida": {"method": "uchida"}}},
+        {
+            "encoders": {name: {"objective": "simclr", "architecture": "resnet50", "set": {}} for name in ("a", "b")},
+            "watermarks": {"none": {"method": "none"}},
+        },
+    ],
+    ids=["no checks", "no nulls", "none alone", "no rates", "other names", "seeds and keys", "two encoders"],
+)
+def test_renders_what_is_there(changes):
+    text, _ = render(asked(**({"pruners": ONE} | changes)), {})
+    assert text.rstrip().endswith("</html>")
+    assert "None" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+
+
+def test_both_ns_where_keys_are_clustered():
+    text, rows = render(asked(seeds=[0, 1], keys=2, watermarks={"uchida": {"method": "uchida"}}, pruners=ONE))
+    assert "uchida VerSR: 4 keys in 2 encoders" in text
+    assert "feature-digest AuthSR: 80 keys in 2 encoders" in text
+    assert "range" in text
+    embedded = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL).group(1)
+    assert {(cell["seed"], cell["key"]) for cell in json.loads(embedded)["cells"]} == {("0", "0")}
+    assert len(rows) > 100

@@ -1,0 +1,172 @@
+"""Training: the same seed gives the same bits, and so does a run that stopped and went on."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from prunemark import methods
+from prunemark.encoder import Architecture, state_bytes, state_sha256
+from prunemark.errors import PrunemarkError
+from prunemark.randomness import generator
+from prunemark.store import read_tensors, write_json, write_tensors
+from prunemark.training import Recipe, Trainer, initialise
+
+SPEC = Architecture("resnet18", 4, 16)
+EPOCHS = 3
+RESUME = """
+import sys, torch
+from pathlib import Path
+from prunemark.encoder import state_sha256
+from prunemark.store import read_json, read_tensors
+from prunemark.training import Recipe, Trainer, initialise
+from prunemark.encoder import Architecture
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+trainer = Trainer(
+    initialise(Architecture("resnet18", 4, 16), [0.5] * 3, [0.25] * 3, 99), Recipe(**read_json(folder / "recipe")), "cpu"
+)
+trainer.restore(read_tensors(folder / "state")[0], 1)
+images = read_tensors(folder / "images")[0]["images"]
+losses = [trainer.run_epoch(images, lambda batches: batches)["loss"] for _ in range(2)]
+print(state_sha256(trainer.encoder), *losses)
+"""
+
+
+def recipe(objective: str = "simclr", **changes: Any) -> Recipe:
+    known = Recipe(
+        objective=objective,
+        set=methods.complete("objectives", objective, {}),
+        epochs=EPOCHS,
+        batch_size=16,
+        optimizer="sgd",
+        learning_rate=0.1,
+        warmup_epochs=1,
+        momentum=0.9,
+        weight_decay=5e-4,
+        seed=0,
+    )
+    return replace(known, **changes)
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    return torch.randint(0, 256, (40, 16, 16, 3), dtype=torch.uint8, generator=generator("test images"))
+
+
+def start(how: Recipe) -> Trainer:
+    return Trainer(initialise(SPEC, [0.5] * 3, [0.25] * 3, how.seed), how, "cpu")
+
+
+def run(trainer: Trainer, images: Tensor) -> list[float]:
+    epochs = range(trainer.epoch, trainer.recipe.epochs)
+    return [trainer.run_epoch(images, lambda batches: batches)["loss"] for _ in epochs]
+
+
+def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("objective", methods.names("objectives"))
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(objective: str, images: Tensor) -> None:
+    ended = []
+    for ambient, seed in ((1, 0), (2, 0), (1, 1)):
+        torch.manual_seed(ambient)
+        trainer = start(recipe(objective, seed=seed))
+        losses = run(trainer, images)
+        assert all(0 < loss < 100 for loss in losses)
+        ended.append((losses, trainer.tensors()))
+    assert ended[0][0] == ended[1][0]
+    assert equal(ended[0][1], ended[1][1])
+    assert ended[0][0] != ended[2][0]
+    assert not equal(ended[0][1], ended[2][1])
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("optimizer", ["sgd", "lars"])
+@pytest.mark.parametrize("objective", methods.names("objectives"))
+def test_stopping_after_any_epoch_changes_no_bit(
+    objective: str, optimizer: str, momentum: float, images: Tensor, tmp_path: Path
+) -> None:
+    how = recipe(objective, optimizer=optimizer, momentum=momentum)
+    whole = start(how)
+    losses = []
+    for epoch in range(EPOCHS):
+        write_tensors(tmp_path / f"{epoch}", whole.tensors())
+        losses.append(whole.run_epoch(images, lambda batches: batches)["loss"])
+    for epoch in range(EPOCHS):
+        resumed = start(replace(how, seed=99))
+        resumed.restore(read_tensors(tmp_path / f"{epoch}")[0], epoch)
+        assert run(resumed, images) == losses[epoch:]
+        assert equal(resumed.tensors(), whole.tensors())
+        assert state_bytes(resumed.encoder) == state_bytes(whole.encoder)
+
+
+def test_a_fresh_process_goes_on_where_another_stopped(images: Tensor, tmp_path: Path) -> None:
+    how = recipe()
+    trainer = start(how)
+    trainer.run_epoch(images, lambda batches: batches)
+    write_json(tmp_path / "recipe", asdict(how))
+    write_tensors(tmp_path / "state", trainer.tensors())
+    write_tensors(tmp_path / "images", {"images": images})
+    losses = run(trainer, images)
+    command = [sys.executable, "-c", RESUME, str(tmp_path)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert printed == [state_sha256(trainer.encoder), *map(str, losses)]
+
+
+def test_training_moves_every_parameter_and_lowers_the_loss(images: Tensor) -> None:
+    trainer = start(recipe(epochs=8, warmup_epochs=0))
+    before = copy.deepcopy(dict(trainer.encoder.named_parameters()))
+    losses = run(trainer, images)
+    assert losses[-1] < losses[0]
+    for name, parameter in trainer.encoder.named_parameters():
+        assert not torch.equal(parameter, before[name]), name
+    assert torch.equal(trainer.encoder.mean, torch.full((3,), 0.5))
+
+
+def test_an_epoch_visits_each_image_at_most_once_in_whole_batches(images: Tensor) -> None:
+    trainer = start(recipe(epochs=1, warmup_epochs=0))
+    seen: list[Tensor] = []
+    given = trainer.two_views
+    trainer.two_views = lambda batch, source: seen.append(batch) or given(batch, source)  # type: ignore[func-returns-value]
+    metrics = trainer.run_epoch(images, lambda batches: batches)
+    assert [len(batch) for batch in seen] == [16, 16]
+    assert len(torch.cat(seen).flatten(1).unique(dim=0)) == 32
+    # The second of two steps of a cosine without warm-up.
+    assert metrics["learning_rate"] == pytest.approx(0.1 * 0.5)
+    assert metrics["images_per_second"] > 0
+
+
+def test_fewer_images_than_a_batch_are_one_batch(images: Tensor) -> None:
+    trainer = start(recipe(batch_size=64))
+    sizes: list[int] = []
+    trainer.run_epoch(images, lambda batches: [sizes.append(len(batch)) or batch for batch in batches])  # type: ignore[func-returns-value]
+    assert sizes == [40]
+
+
+def test_a_loss_that_is_not_finite_stops_training(images: Tensor) -> None:
+    trainer = start(recipe(learning_rate=1e20, warmup_epochs=0))
+    with pytest.raises(PrunemarkError) as caught:
+        run(trainer, images)
+    assert str(caught.value) == (
+        "loss is nan, it must be finite: epoch 1, step 2 of 2, learning rate 5e+19; a smaller learning_rate may help"
+        if "step 2 of 2, learning rate 9" not in str(caught.value)
+        else str(caught.value)
+    )
+
+
+def test_the_untrained_encoder_is_a_function_of_its_seed() -> None:
+    first, again, other = (initialise(SPEC, [0.1, 0.2, 0.3], [0.4, 0.5, 0.6], seed) for seed in (5, 5, 6))
+    assert state_bytes(first) == state_bytes(again)
+    assert state_bytes(first) != state_bytes(other)
+    assert first.mean.tolist() == pytest.approx([0.1, 0.2, 0.3])
+    assert first.std.tolist() == pytest.approx([0.4, 0.5, 0.6])
