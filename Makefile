@@ -22,7 +22,8 @@ check: $(VENV)/dev
 	$(BIN)/lint-imports
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --lint
 
-bench: $(VENV)/bench
+bench: $(VENV)/bench run
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/engine_speed.py
 	$(BIN)/python bench/train_speed.py
 
 clean:

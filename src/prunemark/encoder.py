@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from prunemark import methods
 
 GRID = 2.0**24
-BATCH = 250
+# Measured on CPUs: the activations of some 50 small images stay in the cache, those of hundreds do not.
+BATCH = 50
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Encoder(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.backbone((images - self.mean[:, None, None]) / self.std[:, None, None])
+        return self.backbone((images - self.mean[:, None, None]).div_(self.std[:, None, None]))
 
 
 def features(encoder: Encoder, images: Tensor, batch: int = BATCH) -> Tensor:

@@ -21,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from prunemark.errors import PrunemarkError
 from prunemark.store import write_json
 
 SCHEMA = 1
@@ -85,7 +86,14 @@ class Recorder:
         (folder / RECEIPT).unlink(missing_ok=True)
 
     def reads(self, *paths: Path) -> None:
-        """Declare input files; they are hashed now."""
+        """Declare input files; they are hashed now.
+
+        Raises:
+            PrunemarkError: one that is not there.
+        """
+        for path in paths:
+            if not path.is_file():
+                raise PrunemarkError(f"{path}: no such file")
         self.inputs.update({path.as_posix(): sha256_file(path) for path in paths})
 
     def reads_as(self, name: str, sha256: str) -> None:

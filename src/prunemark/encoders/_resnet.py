@@ -3,6 +3,9 @@
 At width 64 and with the standard stem, parameter names, shapes and values of the forward pass equal torchvision's
 ``resnet18/34/50`` without their ``fc`` layer (tested); the stem for images up to 64 pixels is the one SimCLR uses on
 CIFAR-10 (Chen et al. 2020, appendix B.9: 3x3 convolution of stride 1, no max-pooling).
+
+Sums and ReLU overwrite the output of the batch normalisation before them, which no gradient needs: the values are the
+same, and each saves a pass that allocates. So a hook on a batch normalisation must copy what it wants to keep.
 """
 
 from __future__ import annotations
@@ -29,9 +32,10 @@ class BasicBlock(nn.Module):
         self.downsample = shortcut(in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = torch.relu(self.bn1(self.conv1(x)))
+        out = torch.relu_(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
-        return torch.relu(out + (x if self.downsample is None else self.downsample(x)))
+        out += x if self.downsample is None else self.downsample(x)
+        return torch.relu_(out)
 
 
 class Bottleneck(nn.Module):
@@ -48,10 +52,11 @@ class Bottleneck(nn.Module):
         self.downsample = shortcut(in_channels, out_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = torch.relu(self.bn1(self.conv1(x)))
-        out = torch.relu(self.bn2(self.conv2(out)))
+        out = torch.relu_(self.bn1(self.conv1(x)))
+        out = torch.relu_(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
-        return torch.relu(out + (x if self.downsample is None else self.downsample(x)))
+        out += x if self.downsample is None else self.downsample(x)
+        return torch.relu_(out)
 
 
 def shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
@@ -86,7 +91,7 @@ class ResNet(nn.Module):
         return nn.Sequential(*blocks)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
+        x = self.maxpool(torch.relu_(self.bn1(self.conv1(x))))
         for i in range(4):
             x = self.get_submodule(f"layer{i + 1}")(x)
         return x.mean(dim=(2, 3))
