@@ -36,7 +36,8 @@ def over_start(name: str, start: tuple[str, ...], empty: tuple[str, ...]) -> Non
 def job_overhead() -> None:
     """The time of a stage process that its journal does not count: interpreter, imports, command line."""
     for stage in ("pruned", "scores"):
-        entry = next(path for path in sorted((ROOT / "data/journal" / stage).rglob("*.json")) if "/original/" not in str(path))
+        entries = sorted((ROOT / "data/journal" / stage).rglob("*.json"))
+        entry = next(path for path in entries if "/original/" not in path.as_posix())
         receipt = ROOT / json.loads(entry.read_text())["receipt"]
         command = json.loads(receipt.read_text())["command"].split()
         outside = []

@@ -43,11 +43,13 @@ class Repository:
         return repository
 
     def clone(self, folder: Path) -> Repository:
-        """A fresh clone elsewhere, as a collaborator makes one."""
-        self.git("add", "-A")
-        self.git("commit", "-qm", "what was built", "--allow-empty")
+        """A fresh clone elsewhere of what is committed: nothing built, where `commit` was not called."""
         subprocess.run(["git", "clone", "-q", self.folder, folder], check=True)
         return Repository(folder)
+
+    def commit(self) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-qm", "what was built", "--allow-empty")
 
     def git(self, *arguments: str) -> str:
         identity = ("-c", "user.name=prunemark", "-c", "user.email=prunemark@example.org")

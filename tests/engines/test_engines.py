@@ -43,6 +43,7 @@ def shuffle_times(repository: Repository) -> None:
 def test_pull_into_a_fresh_clone_plans_nothing_whatever_the_times(copy: Repository, tmp_path: Path) -> None:
     copy.run("dvc", "remote", "add", "-d", "storage", str(tmp_path / "storage"))
     copy.run("dvc", "push")
+    copy.commit()
     clone = copy.clone(tmp_path / "clone")
     clone.run("dvc", "pull")
     nothing_to_do(clone)
@@ -118,7 +119,7 @@ def test_a_lost_artefact_is_made_again(copy: Repository) -> None:
 
 
 def test_one_core_of_snakemake_and_two_of_dvc_give_the_same_bytes(built: Repository, tmp_path: Path) -> None:
-    other = Repository.tiny(tmp_path / "other")
+    other = built.clone(tmp_path / "other")
     other.run("snakemake", "--cores", "1")
     assert other.dvc_is_clean(), "plain snakemake brings dvc.lock up to date by itself"
     assert other.hashes() == built.hashes()

@@ -57,7 +57,7 @@ def kill_during(repository: Repository, phase: str, command: tuple[str, ...], de
 
 
 def test_twelve_kills_leave_no_trace(built: Repository, tmp_path: Path) -> None:
-    repository = Repository.tiny(tmp_path / "killed")
+    repository = built.clone(tmp_path / "killed")
     generator = random.Random()
     for phase, command, longest in KILLS:
         print(f"{' '.join(command)}:", kill_during(repository, phase, command, generator.uniform(0, longest)))

@@ -10,13 +10,13 @@ from types import ModuleType
 import torch
 
 from prunemark import methods
-from prunemark.encoder import BATCH, Encoder
+from prunemark.encoder import Encoder
 from prunemark.randomness import experiment_key
 from prunemark.stages._secrets import Trials
 from prunemark.store import read_encoder, write_encoder
 from prunemark.watermark import Nulls, Secret
 
-BENIGN = ((1, 1), (7, 1), (64, 2), (BATCH, 2))
+BENIGN = ((1, 1), (7, 1), (64, 2), (250, 2))
 
 
 def calibrate(

@@ -12,6 +12,8 @@ from prunemark.errors import PrunemarkError
 from prunemark.record import RECEIPT, Recorder
 from prunemark.store import read_json, read_tensors
 
+DEVICES = ("auto", "cpu", "cuda")
+
 
 @dataclass(frozen=True)
 class Data:
@@ -60,8 +62,10 @@ def resolve_device(device: str) -> str:
     """``auto`` is CUDA where there is one.
 
     Raises:
-        PrunemarkError: CUDA asked for and not there.
+        PrunemarkError: another word, or CUDA asked for and not there.
     """
+    if device not in DEVICES:
+        raise PrunemarkError(f"device: {device!r} is not allowed: {', '.join(DEVICES)}")
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
         raise PrunemarkError("device: 'cuda' is not allowed here: PyTorch finds no CUDA device; use auto or cpu")

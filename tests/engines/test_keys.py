@@ -1,0 +1,134 @@
+"""Twenty keys on an encoder of the default architecture, trained on the embedded data (minutes)."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from prunemark import methods
+from prunemark.encoder import Encoder
+from prunemark.mask import apply, masks_from_scores
+from prunemark.pruners import magnitude, random
+from prunemark.randomness import experiment_key, generator
+from prunemark.stages._data import Data
+from prunemark.stages.fetch import fetch
+from prunemark.stages.train import train
+from prunemark.store import read_encoder, read_json, read_tensors, write_encoder
+from prunemark.training import Recipe
+from prunemark.watermark import Secret
+
+KEYS = 20
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """data/raw and data/encoders of the default dataset and architecture, after three epochs."""
+    root = tmp_path_factory.mktemp("keys")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        raw, out = Path("data/raw/mini"), Path("data/encoders/mini/simclr/0")
+        fetch("mini", "fashion-mnist-mini", {"image_size": 28}, 500, 500, raw)
+        settings = {"temperature": 0.15, "projection_dim": 128}
+        recipe = Recipe("simclr", settings, 3, 128, "sgd", 0.24, 1, 0.9, 0.0005, 0)
+        train(raw, "resnet18", 16, recipe, 1, "cpu", out)
+    return root / "data"
+
+
+@pytest.fixture(scope="module")
+def pool(folder: Path) -> torch.Tensor:
+    facts = read_json(folder / "raw/mini/dataset.json")
+    tensors, _ = read_tensors(folder / "raw/mini/images.safetensors")
+    return Data(tensors, facts["mean"], facts["std"], facts["classes"]).images("keypool")
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> Path:
+    return folder / "encoders/mini/simclr/0/encoder.safetensors"
+
+
+def marked(name: str, trained: Path, pool: torch.Tensor, key: int) -> tuple[Encoder, Secret]:
+    scheme, settings = methods.load("watermarks", name), methods.complete("watermarks", name, {})
+    draw = generator("embed", name, 0, key)
+    result: tuple[Encoder, Secret] = scheme.embed(
+        read_encoder(trained), experiment_key(0, name, "embed", key), pool, draw, **settings
+    )
+    return result
+
+
+def pruned(encoder: Encoder, rate: str, pruner: object = magnitude, seed: int = 0) -> Encoder:
+    import copy
+
+    scores = pruner.scores(encoder, None, generator("prune", seed))  # type: ignore[attr-defined]
+    return apply(copy.deepcopy(encoder), masks_from_scores(scores, rate, "global"))
+
+
+def test_reversible_gives_back_the_file_and_authenticates_only_what_is_intact(
+    trained: Path, pool: torch.Tensor, tmp_path: Path
+) -> None:
+    scheme, original = methods.load("watermarks", "reversible"), trained.read_bytes()
+    for key in range(KEYS):
+        encoder, secret = marked("reversible", trained, pool, key)
+        write_encoder(tmp_path / "marked.safetensors", encoder)
+        again = read_encoder(tmp_path / "marked.safetensors")
+        assert (tmp_path / "marked.safetensors").read_bytes() != original
+        write_encoder(tmp_path / "restored.safetensors", scheme.restore(again, secret))
+        assert (tmp_path / "restored.safetensors").read_bytes() == original
+        assert scheme.statistic(again, secret) == 1.0
+        assert scheme.statistic(pruned(again, "0.01"), secret) == 0.0
+        assert scheme.statistic(pruned(again, "0.01", random), secret) == 0.0
+
+
+def test_sha256_authenticates_only_what_is_intact(trained: Path, pool: torch.Tensor) -> None:
+    scheme = methods.load("watermarks", "sha256")
+    encoder, secret = marked("sha256", trained, pool, 0)
+    assert scheme.statistic(encoder, secret) == 1.0
+    assert scheme.statistic(pruned(encoder, "0.01"), secret) == 0.0
+
+
+def test_feature_digest_has_no_false_alarm_in_200_benign_re_evaluations(
+    trained: Path, pool: torch.Tensor, tmp_path: Path
+) -> None:
+    scheme = methods.load("watermarks", "feature-digest")
+    alarms, evaluations, threads = 0, 0, torch.get_num_threads()
+    try:
+        for key in range(KEYS):
+            encoder, secret = marked("feature-digest", trained, pool, key)
+            write_encoder(tmp_path / "again.safetensors", encoder)
+            copies = [encoder, read_encoder(trained), read_encoder(tmp_path / "again.safetensors")]
+            for suspect, batch, count in itertools.product(copies, (1, 5, 250), (1, 2)):
+                torch.set_num_threads(count)
+                alarms += scheme.statistic(suspect, secret, batch=batch) < len(secret.tensors["images"])
+                evaluations += 1
+    finally:
+        torch.set_num_threads(threads)
+    assert evaluations >= 200
+    assert alarms == 0
+
+
+def test_uchida_verifies_up_to_half_pruned_under_every_right_key(trained: Path, pool: torch.Tensor) -> None:
+    scheme = methods.load("watermarks", "uchida")
+    for key in range(KEYS):
+        encoder, secret = marked("uchida", trained, pool, key)
+        for rate, pruner in itertools.product(("0", "0.01", "0.1", "0.3", "0.5"), (magnitude, random)):
+            assert scheme.statistic(pruned(encoder, rate, pruner, key), secret) >= 51, (key, rate)
+
+
+def test_100_000_wrong_keys_follow_the_binomial_law(trained: Path, pool: torch.Tensor) -> None:
+    from scipy.stats import binom, chisquare
+
+    scheme = methods.load("watermarks", "uchida")
+    encoder, secret = marked("uchida", trained, pool, 0)
+    counts = np.zeros(65, dtype=np.int64)
+    for i in range(100_000):
+        wrong = scheme.impostor(secret, experiment_key(0, "uchida", "law", i))
+        counts[int(scheme.statistic(encoder, wrong))] += 1
+    expected = binom.pmf(np.arange(65), 64, 0.5) * counts.sum()
+    inner = expected >= 5
+    observed = np.append(counts[inner], counts[~inner].sum())
+    assert chisquare(observed, np.append(expected[inner], expected[~inner].sum())).pvalue > 0.001
+    assert counts[51:].sum() <= 2
