@@ -81,8 +81,8 @@ def test_the_receipt_names_source_and_outputs(here: Path) -> None:
         assert hashlib.sha256(Path(name).read_bytes()).hexdigest() == sha256
     assert sorted(receipt["outputs"]) == [f"{OUT}/dataset.json", f"{OUT}/images.safetensors"]
     assert receipt["command"] == (
-        "prunemark fetch --dataset clothes --method fashion-mnist-mini --set image_size=28 "
-        "--heldout 100 --keypool 50 --out data/raw/clothes"
+        "prunemark fetch --dataset clothes --heldout 100 --keypool 50 --method fashion-mnist-mini "
+        "--out data/raw/clothes --set image_size=28"
     )
     assert receipt["parameters"]["set"] == {"image_size": 28}
     assert "src/prunemark/datasets/fashion_mnist_mini.py" in receipt["code"]

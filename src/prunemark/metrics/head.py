@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 PENALTY = 1e-3
 ITERATIONS = 200
@@ -32,21 +32,30 @@ class Head:
 def fit_head(features: Tensor, labels: Tensor, classes: int) -> Head:
     """Fit a head to features (N, d) and labels (N,).
 
-    Minimises mean cross entropy + 0.0005 ||weight||^2 (bias free) from zero by L-BFGS with strong Wolfe line search,
-    at most 200 iterations. Features that never vary are left unscaled.
+    Minimises mean cross entropy + 0.0005 ||weight||^2 (bias free) from zero, in double precision, by SciPy's L-BFGS-B
+    with at most 200 iterations. Features that never vary are left unscaled.
     """
+    # Slow to import, and many processes that know heads never fit one.
+    from scipy.optimize import minimize
+
     mean, std = features.mean(dim=0), features.std(dim=0)
     std = torch.where(std > 1e-6, std, torch.ones_like(std))
-    scaled = (features - mean) / std
-    weight = torch.zeros(features.shape[1], classes, requires_grad=True)
-    bias = torch.zeros(classes, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+    scaled = ((features - mean) / std).double()
+    targets = torch.zeros(len(labels), classes, dtype=torch.float64)
+    targets[torch.arange(len(labels)), labels] = 1
+    d = features.shape[1]
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(scaled @ weight + bias, labels) + PENALTY / 2 * weight.square().sum()
-        loss.backward()
-        return loss
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weight, bias = torch.from_numpy(flat).split([d * classes, classes])
+        weight = weight.view(d, classes)
+        log_shares = torch.log_softmax(scaled @ weight + bias, dim=1)
+        loss = -(targets * log_shares).sum() / len(labels) + PENALTY / 2 * weight.square().sum()
+        slope = (log_shares.exp() - targets) / len(labels)
+        gradient = torch.cat([(scaled.T @ slope + PENALTY * weight).flatten(), slope.sum(dim=0)])
+        return float(loss), gradient.numpy()
 
-    optimizer.step(closure)
-    return Head(mean, std, weight.detach(), bias.detach())
+    found = minimize(
+        objective, np.zeros((d + 1) * classes), jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}
+    )
+    weight, bias = torch.from_numpy(found.x).float().split([d * classes, classes])
+    return Head(mean, std, weight.view(d, classes), bias)
