@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from tqdm import tqdm
 
-from prunemark import grid, lock, tracking
+from prunemark import grid, lock, tracking, zygote
 from prunemark.errors import PrunemarkError
 from prunemark.params import Params, read_params
 from prunemark.provenance.chain import HashCache, check_folder
@@ -44,7 +44,8 @@ def build(stage: str | None, cores: str) -> None:
         # We hold the only lock there is, so whoever left these was killed.
         snakemake("--unlock", "--quiet", "all", held=held)
     target = f"all_{stage}" if stage else "all"
-    run_with_progress([target, "--cores", cores], held)
+    with zygote.started() as address:
+        run_with_progress([target, "--cores", cores], held, address)
     if stage:
         sweep(params, [stage])
     else:
@@ -93,21 +94,21 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PRUNEMARK_BUILD": "1"}
 
 
-def snakemake(*arguments: str, held: int) -> None:
+def snakemake(*arguments: str, held: int, address: dict[str, str] | None = None) -> None:
     """Run Snakemake; it inherits the lock, which so outlives a killed wrapper as long as Snakemake lives."""
-    code = subprocess.run(command(*arguments), env=environment(), pass_fds=(held,)).returncode
+    code = subprocess.run(command(*arguments), env=environment() | (address or {}), pass_fds=(held,)).returncode
     if code:
         raise PrunemarkError(f"snakemake {' '.join(arguments)}: exit status {code}; its messages are above")
 
 
-def run_with_progress(arguments: list[str], held: int) -> None:
+def run_with_progress(arguments: list[str], held: int, address: dict[str, str]) -> None:
     """Run Snakemake behind a bar of its steps with rate and time left; plainly where stderr is no terminal."""
     if not sys.stderr.isatty():
-        snakemake(*arguments, held=held)
+        snakemake(*arguments, held=held, address=address)
         return
     process = subprocess.Popen(
         command(*arguments),
-        env=environment(),
+        env=environment() | address,
         pass_fds=(held,),
         text=True,
         stdout=subprocess.PIPE,

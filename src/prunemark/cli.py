@@ -234,11 +234,14 @@ def audit() -> None:
     sys.exit(run())
 
 
-def main() -> None:
-    """Run the command line; an expected failure is one line on stderr and exit status 2."""
+def run() -> int:
+    """Run the command line; returns its exit status: an expected failure is one line on stderr and status 2."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
         app()
     except PrunemarkError as error:
         print(f"prunemark: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0

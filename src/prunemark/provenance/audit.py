@@ -103,13 +103,16 @@ def recompute(params: Params, steps: list[grid.Step], claims: Claims) -> list[Br
         for step in scored:
             claims.recomputed(f"{step.folder}/scores.json", sha256(canonical_json(rescore(step))), "samples.npz")
         before = [Path(step.folder) for stage in grid.STAGES[:-1] for step in grid.steps(params, stage)]
-        asked = params.model_dump(mode="json")
-        files = compose([Path(step.folder) for step in scored], asked, conditions(before))
+        asked, report = params.model_dump(mode="json"), grid.report(params).folder
+        stated = read_json(Path(report) / "conditions.json")
+        files = compose([Path(step.folder) for step in scored], asked, stated)
     except (PrunemarkError, KeyError, ValueError, TypeError, IndexError) as error:
         return [Break("data/scores", f"the report cannot be made again from it: {error}")]
-    report = grid.report(params).folder
     for name, content in files.items():
-        claims.recomputed(f"{report}/{name}", sha256(content), "the scores files and journals")
+        claims.recomputed(f"{report}/{name}", sha256(content), "the scores files")
+    if canonical_json(conditions(before)) != canonical_json(stated):
+        again = "`snakemake --cores 1 --forcerun report` states them anew, where a step ran since"
+        return [Break(f"{report}/conditions.json", f"does not say what the journals say; {again}")]
     return []
 
 

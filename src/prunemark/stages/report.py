@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def report(scores: list[Path], earlier: list[Path], asked: dict[str, Any], diges
     recorder = Recorder("report", out, {"params": "params.yaml", "asked": digest, "out": out.as_posix()})
     for folder in scores:
         recorder.reads(folder / RECEIPT, folder / "scores.json")
-    files = compose(scores, asked, conditions(earlier))
+    files = compose(scores, asked, json.loads(canonical_json(conditions(earlier))))
     for name, content in files.items():
         write_bytes(out / name, content.encode())
     recorder.wrote(*files)
