@@ -68,13 +68,18 @@ class Repository:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def start(self, *command: str, output: Path | None = None) -> subprocess.Popen[str]:
+    def start(self, *command: str, output: Path) -> subprocess.Popen[str]:
         """Start a command in a process group of its own."""
-        target = output.open("a") if output else subprocess.DEVNULL
-        return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment(), text=True, start_new_session=True,
-            stdout=target, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        with output.open("a") as log:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self.environment(),
+                text=True,
+                start_new_session=True,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
 
     def attempt(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command; its exit status is the caller's to judge."""

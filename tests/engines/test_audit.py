@@ -131,6 +131,8 @@ def audited(copy: Repository, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
         monkeypatch.chdir(copy.folder)
         for name, value in copy.environment().items():
             monkeypatch.setenv(name, value)
+        # MLflow remembers a database by the text of its address, and every copy has one of its own.
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy.folder}/mlflow.db")
         status = audit()
         return status, capfd.readouterr().out.splitlines()
 
