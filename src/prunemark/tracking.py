@@ -46,10 +46,10 @@ def connect() -> tuple[MlflowClient, str]:
 
     for noisy in ("alembic", "mlflow"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    client = MlflowClient(tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI)
     LOCK.parent.mkdir(exist_ok=True)
-    # A cold database migrates itself on first contact, and several processes doing so at once break it.
+    # A cold database migrates itself as soon as a client is made, and several processes doing so at once break it.
     with FileLock(LOCK):
+        client = MlflowClient(tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI)
         found = client.get_experiment_by_name(EXPERIMENT)
         return client, found.experiment_id if found else client.create_experiment(EXPERIMENT)
 
