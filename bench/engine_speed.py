@@ -56,7 +56,7 @@ def plan_three_thousand() -> None:
     """Plan a grid of 3,000 cells from nothing."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for name in ("Snakefile", "workflow", "profiles"):
+        for name in ("Snakefile", "workflow", "profiles", "src"):
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copyfile)(source, copy / name)
         text = (ROOT / "params.yaml").read_text()

@@ -1,3 +1,4 @@
+import functools
 import os
 import sys
 
@@ -34,21 +35,27 @@ def outputs(stage):
     return [path for step in grid.steps(PARAMS, stage) for path in step.outputs]
 
 
+# Snakemake asks for a job's inputs and parameters again and again.
+@functools.cache
+def made(step, *wildcards):
+    return step(PARAMS, *wildcards)
+
+
 # Receipts are the edges: small, so Snakemake compares their contents. What they vouch for is only asked to exist.
 def receipts(step):
-    return lambda w: [folder.receipt for folder in step(PARAMS, *w).needs]
+    return lambda w: [folder.receipt for folder in made(step, *w).needs]
 
 
 def artefacts(step):
-    return lambda w: [path for folder in step(PARAMS, *w).needs for path in folder.artefacts]
+    return lambda w: [path for folder in made(step, *w).needs for path in folder.artefacts]
 
 
 def code(step):
-    return lambda w: closure.files(step(PARAMS, *w).command, step(PARAMS, *w).methods)
+    return lambda w: closure.files(made(step, *w).command, made(step, *w).methods)
 
 
 def options(step):
-    return lambda w: flags(step(PARAMS, *w).parameters)
+    return lambda w: flags(made(step, *w).parameters)
 
 
 # `prunemark build` holds the lock itself, and ends a full build itself; DVC ends its own.
