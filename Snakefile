@@ -15,7 +15,7 @@ include: "workflow/rules/common.smk"
 rule all:
     default_target: True
     input:
-        [path for stage in grid.STAGES for path in outputs(stage)],
+        outputs_through(grid.STAGES[-1]),
 
 
 include: "workflow/rules/fetch.smk"
@@ -27,7 +27,7 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    hold_build_lock()
+    start_build()
 
 
 onsuccess:

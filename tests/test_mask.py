@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from prunemark import methods
 from prunemark.encoder import Architecture, Encoder, snap, state, state_bytes, weights
 from prunemark.errors import PrunemarkError
+from prunemark.files import write_bytes
 from prunemark.mask import Mask, apply, decode, encode, entropy_bytes, masks_from_scores, pruned_count
 from prunemark.params import canonical_rate
 from prunemark.randomness import draw_parameters, generator
 from prunemark.record import sha256_file
 from prunemark.stages.prune import read_pruned, sparsity
-from prunemark.store import write_bytes, write_encoder
+from prunemark.store import write_encoder
 
 PRUNERS = methods.names("pruners")
 SCOPES = ("global", "layer")

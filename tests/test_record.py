@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 import prunemark
 from prunemark import record
 from prunemark.errors import PrunemarkError
+from prunemark.files import canonical_json, read_json, write_json
 from prunemark.record import NOT_CODE, Recorder, flags, git_state, journal_path, loaded_code, sha256_file, source_name
-from prunemark.store import canonical_json, read_json, write_json
 
 OUT = Path("data/encoders/a/b/0")
 RECEIPT, ENTRY = OUT / "receipt.json", Path("data/journal/encoders/a/b/0.json")
@@ -172,8 +172,8 @@ def test_loaded_code_is_what_a_process_imported() -> None:
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     package = Path(prunemark.__file__).resolve().parent
     found = [Path(path).relative_to(package).as_posix() for path in json.loads(printed)]
-    expected = ["__init__", "encoder", "errors", "methods", "objectives/__init__", "objectives/_views",
-                "objectives/simclr", "randomness", "record", "store"]  # fmt: skip
+    expected = ["__init__", "encoder", "errors", "files", "methods", "objectives/__init__", "objectives/_views",
+                "objectives/simclr", "randomness", "record"]  # fmt: skip
     assert found == [f"{name}.py" for name in expected]
 
 

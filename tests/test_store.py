@@ -17,16 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prunemark.errors import PrunemarkError
-from prunemark.store import (
-    canonical_json,
-    read_arrays,
-    read_json,
-    read_tensors,
-    write_arrays,
-    write_bytes,
-    write_json,
-    write_tensors,
-)
+from prunemark.files import canonical_json, read_json, write_bytes, write_json
+from prunemark.store import read_arrays, read_tensors, write_arrays, write_tensors
 
 READERS = {
     read_json: "not JSON (",

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from pathlib import Path
 
 import grimp
 
 from prunemark import methods
-from prunemark.record import NOT_CODE, source_name, with_template
+from prunemark.files import canonical_json, write_bytes
+from prunemark.record import NOT_CODE, sha256_file, source_name, with_template
 
 PACKAGE = "prunemark"
 CACHE = Path(".snakemake/grimp")
+MANIFESTS = Path(".prunemark/code")
+
+Methods = tuple[tuple[str, str], ...]
 
 
 @functools.cache
@@ -20,7 +25,7 @@ def import_graph() -> grimp.ImportGraph:
 
 
 @functools.cache
-def modules(command: str, used: tuple[tuple[str, str], ...]) -> frozenset[str]:
+def modules(command: str, used: Methods) -> frozenset[str]:
     """The modules of this package that ``prunemark <command>`` imports when it loads the methods ``used`` (kind, name).
 
     grimp sees neither loads by name nor the ``__init__`` of parent packages; both are added here.
@@ -36,12 +41,24 @@ def modules(command: str, used: tuple[tuple[str, str], ...]) -> frozenset[str]:
 
 
 @functools.cache
-def files(command: str, used: tuple[tuple[str, str], ...]) -> list[str]:
-    """The source files of `modules`, relative to the repository where they lie inside it, sorted."""
+def files(command: str, used: Methods) -> dict[str, Path]:
+    """The source files of `modules` by their names in receipts, in the order of the names."""
     root = Path.cwd()
-    return sorted(
-        source_name(path, root) for module in modules(command, used) for path in with_template(source(module))
-    )
+    paths = [path for module in modules(command, used) for path in with_template(source(module))]
+    return dict(sorted((source_name(path, root), path) for path in paths))
+
+
+@functools.cache
+def manifest(command: str, used: Methods) -> str:
+    """The name of a file that holds the SHA-256 of all `files` and is rewritten only when one of them changes.
+
+    It stands for them among the inputs of a rule: Snakemake's planning takes time for every input of every job.
+    """
+    content = canonical_json({name: sha256_file(path) for name, path in files(command, used).items()}).encode()
+    path = MANIFESTS / f"{command}-{hashlib.sha256(repr(used).encode()).hexdigest()[:12]}.json"
+    if not path.is_file() or path.read_bytes() != content:
+        write_bytes(path, content)
+    return path.as_posix()
 
 
 def source(module: str) -> Path:

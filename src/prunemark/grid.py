@@ -63,7 +63,10 @@ class Folder(str):
 @dataclass(frozen=True)
 class Step:
     """One stage run: its sub-command (and module in stages/), its folder, its parameters, the methods it loads by name,
-    and the folders it reads. Every folder holds the artefacts of its kind and, written last, a receipt.
+    and the folders it waits for. Every folder holds the artefacts of its kind and, written last, a receipt.
+
+    A folder that is read, but is an input of another one of ``needs`` already, is not among them: the receipt of that
+    one holds its hashes, so nothing can change unnoticed, and every edge costs time in planning.
     """
 
     command: str
@@ -161,7 +164,7 @@ def watermark(params: Params, dataset: str, encoder: str, seed: str, watermark: 
         "out": out,
     }
     used = (architecture(params, encoder), ("watermarks", entry.method))
-    return Step("watermark", out, parameters, used, (data, source, *nulls))
+    return Step("watermark", out, parameters, used, (source, *nulls))
 
 
 def check(params: Params, dataset: str, encoder: str, seed: str, watermark: str, key: str, check: str) -> Step:
@@ -179,7 +182,7 @@ def check(params: Params, dataset: str, encoder: str, seed: str, watermark: str,
         "out": out,
     }
     used = (architecture(params, encoder), ("watermarks", entry.method))
-    return Step("check", out, parameters, used, (data, marked, *nulls))
+    return Step("check", out, parameters, used, (marked,))
 
 
 def prune(
@@ -199,7 +202,7 @@ def prune(
         "out": out,
     }
     used = (architecture(params, encoder), ("pruners", entry.method))
-    return Step("prune", out, parameters, used, (data, marked))
+    return Step("prune", out, parameters, used, (marked,))
 
 
 def evaluate(
@@ -211,16 +214,16 @@ def evaluate(
     checks = [check_folder(marked_cell, name) for name in params.checks]
     out = scores_folder(*marked_cell, pruner, rate, probe)
     parameters: Parameters = {"data": data, "marked": marked, "check": checks}
-    needs = [data, marked, *checks]
+    needs = (marked, *checks) if probe == dataset else (data, marked, *checks)
     if (pruner, rate) != ORIGINAL:
         mask = Folder.of("mask", "prune", *marked_cell, pruner, rate)
         original = scores_folder(*marked_cell, *ORIGINAL, probe)
         parameters |= {"pruned": mask, "original": original}
-        needs += [mask, original]
+        needs = (mask, original)
     parameters |= {"head-images": params.head_images, "threads": params.threads, "out": out}
     schemes = {params.watermarks[watermark].method} | {entry.method for entry in params.checks.values()}
     used = (architecture(params, encoder), *(("watermarks", name) for name in sorted(schemes)))
-    return Step("evaluate", out, parameters, used, tuple(needs))
+    return Step("evaluate", out, parameters, used, needs)
 
 
 def evaluate_original(
@@ -242,7 +245,8 @@ def control(params: Params, dataset: str, encoder: str, seed: str, name: str, pr
         "out": out,
     }
     used = (architecture(params, encoder),) if name == "untrained" else ()
-    return Step("control", out, parameters, used, (data, trained))
+    needs = (trained,) if probe == dataset else (data, trained)
+    return Step("control", out, parameters, used, needs)
 
 
 def report(params: Params) -> Step:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from prunemark.errors import PrunemarkError
-from prunemark.store import write_json
+from prunemark.files import write_json
 
 SCHEMA = 1
 RECEIPT = "receipt.json"

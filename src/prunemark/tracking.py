@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from prunemark import grid
+from prunemark.files import read_json
 from prunemark.params import Params
 from prunemark.record import RECEIPT, journal_path, sha256_file
-from prunemark.store import read_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

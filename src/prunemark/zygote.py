@@ -1,9 +1,9 @@
 """A process that has imported PyTorch once and forks for every stage of a build.
 
-Importing PyTorch takes about 2 s, more than most cells compute. `prunemark build` therefore starts one zygote; each
-stage command hands it its arguments, directory, environment and standard streams, and waits for the exit status. The
-child is a fork that has run nothing but imports, so its results are those of a process of its own. Without a zygote
-(plain ``snakemake``, a command by hand) the command runs where it is.
+Importing PyTorch takes about 2 s, more than most cells compute. A build (`prunemark build`, or Snakemake with local
+jobs) therefore starts one zygote; each stage command hands it its arguments, directory, environment and standard
+streams, and waits for the exit status. The child is a fork that has run nothing but imports, so its results are those
+of a process of its own. Without a zygote (a command by hand, a job on a cluster) the command runs where it is.
 """
 
 from __future__ import annotations
@@ -46,9 +46,15 @@ def started() -> Iterator[dict[str, str]]:
 
 def serve(address: str, lifeline: int) -> None:
     """Fork for every request, until the other end of the pipe ``lifeline`` is closed."""
-    import prunemark.encoder  # noqa: F401  what every stage but fetch imports
+    # Of this package only what every stage but fetch imports: what is loaded here counts as code of every receipt.
+    import scipy.optimize
+    import scipy.special  # noqa: F401
+
+    import prunemark.cli
+    import prunemark.encoder  # noqa: F401
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server, selectors.DefaultSelector() as ready:
         server.bind(address)
         server.listen(64)
@@ -70,6 +76,7 @@ def answer(connection: socket.socket) -> None:
     from prunemark.cli import run
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     content, streams, _, _ = socket.recv_fds(connection, LARGEST_REQUEST, 3)
     request = json.loads(content)
     for target, stream in enumerate(streams):

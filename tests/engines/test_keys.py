@@ -11,13 +11,14 @@ import torch
 
 from prunemark import methods
 from prunemark.encoder import Encoder
+from prunemark.files import read_json
 from prunemark.mask import apply, masks_from_scores
 from prunemark.pruners import magnitude, random
 from prunemark.randomness import experiment_key, generator
 from prunemark.stages._data import Data
 from prunemark.stages.fetch import fetch
 from prunemark.stages.train import train
-from prunemark.store import read_encoder, read_json, read_tensors, write_encoder
+from prunemark.store import read_encoder, read_tensors, write_encoder
 from prunemark.training import Recipe
 from prunemark.watermark import Secret
 

@@ -18,9 +18,10 @@ from PIL import Image
 from prunemark import randomness
 from prunemark.datasets import cifar10, fashion_mnist_mini
 from prunemark.errors import PrunemarkError
+from prunemark.files import read_json
 from prunemark.stages import fetch as stage
 from prunemark.stages.fetch import draw_splits, fetch
-from prunemark.store import read_arrays, read_json, read_tensors
+from prunemark.store import read_arrays, read_tensors
 
 OUT = Path("data/raw/clothes")
 

@@ -15,12 +15,13 @@ import torch
 from prunemark import closure, methods
 from prunemark.encoder import Architecture, Encoder, snap, state, weights
 from prunemark.errors import PrunemarkError
+from prunemark.files import read_json
 from prunemark.mask import decode, entropy_bytes
 from prunemark.randomness import draw_parameters, generator
 from prunemark.record import Recorder, sha256_file
 from prunemark.stages.fetch import fetch
 from prunemark.stages.prune import prune, read_pruned
-from prunemark.store import read_json, write_encoder
+from prunemark.store import write_encoder
 
 DATA, MARKED, OUT = Path("data/raw/a"), Path("data/marked/a/b/0/none/0"), Path("data/pruned/a/b/0/none/0")
 PRUNERS = methods.names("pruners")

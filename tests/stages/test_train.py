@@ -23,11 +23,12 @@ from prunemark import closure
 from prunemark.datasets import fashion_mnist_mini
 from prunemark.encoder import GRID, features, state
 from prunemark.errors import PrunemarkError
+from prunemark.files import read_json
 from prunemark.metrics.knn import knn_predict
 from prunemark.record import flags, sha256_file
 from prunemark.stages.fetch import fetch
 from prunemark.stages.train import CHECKPOINTS, train, train_parameters
-from prunemark.store import read_arrays, read_encoder, read_json, read_tensors
+from prunemark.store import read_arrays, read_encoder, read_tensors
 from prunemark.training import Recipe
 
 DATA, OUT = Path("data/raw/clothes"), Path("data/encoders/clothes/small/0")

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from prunemark import methods
 from prunemark.encoder import GRID, Encoder, state, state_bytes
-from prunemark.store import read_encoder, read_json, read_tensors, write_encoder, write_json, write_tensors
+from prunemark.files import read_json, write_json
+from prunemark.store import read_encoder, read_tensors, write_encoder, write_tensors
 from prunemark.watermark import Nulls, Secret
 
 NAMES = methods.names("watermarks")

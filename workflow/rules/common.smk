@@ -1,8 +1,11 @@
+import atexit
+import contextlib
 import functools
+import gc
 import os
 import sys
 
-from prunemark import closure, grid, lock
+from prunemark import closure, grid, lock, zygote
 from prunemark.errors import PrunemarkError
 from prunemark.params import read_params
 from prunemark.record import flags
@@ -12,6 +15,9 @@ try:
 except PrunemarkError as error:
     print(f"prunemark: {error}", file=sys.stderr)
     sys.exit(2)
+
+# A plan is millions of objects that stay: without this, a third of planning goes to looking through them for garbage.
+gc.set_threshold(1_000_000)
 
 
 def either(names):
@@ -31,8 +37,10 @@ wildcard_constraints:
     control=either(grid.CONTROLS),
 
 
-def outputs(stage):
-    return [path for step in grid.steps(PARAMS, stage) for path in step.outputs]
+# A target names all that it stands on: Snakemake makes nothing that is missing above what is there.
+def outputs_through(stage):
+    stages = grid.STAGES[: grid.STAGES.index(stage) + 1]
+    return lambda w: [path for name in stages for step in grid.steps(PARAMS, name) for path in step.outputs]
 
 
 # Snakemake asks for a job's inputs and parameters again and again.
@@ -41,27 +49,27 @@ def made(step, *wildcards):
     return step(PARAMS, *wildcards)
 
 
-# Receipts are the edges: small, so Snakemake compares their contents. What they vouch for is only asked to exist.
+# Receipts are the edges: small, so Snakemake compares their contents, which hold the hashes of all else.
 def receipts(step):
     return lambda w: [folder.receipt for folder in made(step, *w).needs]
 
 
-def artefacts(step):
-    return lambda w: [path for folder in made(step, *w).needs for path in folder.artefacts]
-
-
 def code(step):
-    return lambda w: closure.files(made(step, *w).command, made(step, *w).methods)
+    return lambda w: closure.manifest(made(step, *w).command, made(step, *w).methods)
 
 
 def options(step):
     return lambda w: flags(made(step, *w).parameters)
 
 
-# `prunemark build` holds the lock itself, and ends a full build itself; DVC ends its own.
-def hold_build_lock():
+# `prunemark build` holds the lock itself, has a zygote itself, and ends a full build itself; DVC ends its own.
+def start_build():
     if "PRUNEMARK_BUILD" not in os.environ:
         lock.hold()
+        if workflow.local_exec:
+            until_exit = contextlib.ExitStack()
+            atexit.register(until_exit.close)
+            os.environ.update(until_exit.enter_context(zygote.started()))
 
 
 def finish_build():

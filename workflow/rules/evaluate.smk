@@ -1,12 +1,11 @@
 rule all_evaluate:
     input:
-        outputs("evaluate"),
+        outputs_through("evaluate"),
 
 
 rule evaluate_original:
     input:
         receipts=receipts(grid.evaluate_original),
-        artefacts=ancient(artefacts(grid.evaluate_original)),
         code=code(grid.evaluate_original),
     output:
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/features.safetensors",
@@ -25,7 +24,6 @@ rule evaluate_original:
 rule evaluate:
     input:
         receipts=receipts(grid.evaluate),
-        artefacts=ancient(artefacts(grid.evaluate)),
         code=code(grid.evaluate),
     output:
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/{probe}/samples.npz",
@@ -43,7 +41,6 @@ rule evaluate:
 rule control:
     input:
         receipts=receipts(grid.control),
-        artefacts=ancient(artefacts(grid.control)),
         code=code(grid.control),
     output:
         "data/scores/{dataset}/{encoder}/{seed}/{control}/0/original/0/{probe}/samples.npz",

@@ -1,12 +1,11 @@
 rule all_fetch:
     input:
-        outputs("fetch"),
+        outputs_through("fetch"),
 
 
 rule fetch:
     input:
         receipts=receipts(grid.fetch),
-        artefacts=ancient(artefacts(grid.fetch)),
         code=code(grid.fetch),
     output:
         "data/raw/{dataset}/images.safetensors",

@@ -1,12 +1,11 @@
 rule all_prune:
     input:
-        outputs("prune"),
+        outputs_through("prune"),
 
 
 rule prune:
     input:
         receipts=receipts(grid.prune),
-        artefacts=ancient(artefacts(grid.prune)),
         code=code(grid.prune),
     output:
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/mask.pmk",

@@ -1,12 +1,11 @@
 rule all_report:
     input:
-        outputs("report"),
+        outputs_through("report"),
 
 
 rule report:
     input:
         receipts=receipts(grid.report),
-        artefacts=ancient(artefacts(grid.report)),
         code=code(grid.report),
     output:
         "data/report/results.csv",

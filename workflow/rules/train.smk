@@ -1,12 +1,11 @@
 rule all_train:
     input:
-        outputs("train"),
+        outputs_through("train"),
 
 
 rule train:
     input:
         receipts=receipts(grid.train),
-        artefacts=ancient(artefacts(grid.train)),
         code=code(grid.train),
     output:
         "data/encoders/{dataset}/{encoder}/{seed}/encoder.safetensors",

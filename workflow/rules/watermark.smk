@@ -1,12 +1,11 @@
 rule all_watermark:
     input:
-        outputs("watermark"),
+        outputs_through("watermark"),
 
 
 rule watermark:
     input:
         receipts=receipts(grid.watermark),
-        artefacts=ancient(artefacts(grid.watermark)),
         code=code(grid.watermark),
     output:
         "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/encoder.safetensors",
@@ -26,7 +25,6 @@ rule watermark:
 rule check:
     input:
         receipts=receipts(grid.check),
-        artefacts=ancient(artefacts(grid.check)),
         code=code(grid.check),
     output:
         "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/checks/{check}/secret.safetensors",

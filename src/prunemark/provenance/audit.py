@@ -9,12 +9,13 @@ from typing import Any
 
 from prunemark import closure, grid
 from prunemark.errors import PrunemarkError
+from prunemark.files import canonical_json, read_json
 from prunemark.params import Params, read_params
 from prunemark.provenance import external
 from prunemark.provenance.chain import Break, Claims, read_receipt, receipt_faults
 from prunemark.provenance.dependents import Dependents
 from prunemark.provenance.sweep import DATA, unexpected_files
-from prunemark.store import canonical_json, read_arrays, read_json
+from prunemark.store import read_arrays
 
 
 def audit() -> int:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from prunemark.errors import PrunemarkError
+from prunemark.files import canonical_json, read_json, write_json
 from prunemark.record import RECEIPT, SCHEMA, flags, sha256_file
-from prunemark.store import canonical_json, read_json, write_json
 
 CACHE = Path(".prunemark/hashes.json")
 FIELDS = {"schema", "stage", "command", "parameters", "seed", "inputs", "outputs", "code"}

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prunemark import grid
+from prunemark.files import PARTIAL
 from prunemark.params import Params
 from prunemark.record import JOURNAL, journal_path
-from prunemark.store import PARTIAL
 
 DATA = Path("data")
 

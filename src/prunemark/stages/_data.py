@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from prunemark.errors import PrunemarkError
+from prunemark.files import read_json
 from prunemark.record import RECEIPT, Recorder
-from prunemark.store import read_json, read_tensors
+from prunemark.store import read_tensors
 
 DEVICES = ("auto", "cpu", "cuda")
 

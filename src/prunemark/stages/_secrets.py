@@ -8,7 +8,8 @@ from typing import Any
 
 from prunemark import methods
 from prunemark.errors import PrunemarkError
-from prunemark.store import read_json, read_tensors, write_tensors
+from prunemark.files import read_json
+from prunemark.store import read_tensors, write_tensors
 from prunemark.watermark import Secret
 
 SECRET_FORMAT = "secret/1"

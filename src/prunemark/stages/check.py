@@ -8,13 +8,14 @@ from typing import Any
 import torch
 
 from prunemark import methods
+from prunemark.files import write_json
 from prunemark.randomness import experiment_key, generator
 from prunemark.record import RECEIPT, Recorder
 from prunemark.stages._calibrate import calibrate
 from prunemark.stages._data import read_data
 from prunemark.stages._secrets import describe, write_secrets
 from prunemark.stages.watermark import read_trained
-from prunemark.store import read_encoder, write_json
+from prunemark.store import read_encoder
 
 
 def check(

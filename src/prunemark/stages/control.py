@@ -11,12 +11,13 @@ from torch import Tensor
 from prunemark import scores as rows
 from prunemark.encoder import features
 from prunemark.errors import PrunemarkError
+from prunemark.files import read_json, write_json
 from prunemark.metrics.head import fit_head
 from prunemark.metrics.knn import knn_predict
 from prunemark.record import RECEIPT, Recorder
 from prunemark.stages._data import Data, read_data
 from prunemark.stages.evaluate import SCHEMA
-from prunemark.store import read_encoder, read_json, write_arrays, write_json
+from prunemark.store import read_encoder, write_arrays
 from prunemark.training import initialise
 
 

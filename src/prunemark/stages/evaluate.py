@@ -16,6 +16,7 @@ from torch import Tensor
 from prunemark import methods
 from prunemark import scores as rows
 from prunemark.encoder import Encoder, features
+from prunemark.files import read_json, write_json
 from prunemark.metrics import size
 from prunemark.metrics.head import Head, fit_head
 from prunemark.metrics.knn import knn_predict
@@ -24,7 +25,7 @@ from prunemark.record import RECEIPT, Recorder
 from prunemark.stages._data import Data, read_data
 from prunemark.stages._secrets import read_calibration, read_secrets
 from prunemark.stages.prune import read_pruned
-from prunemark.store import read_arrays, read_json, read_tensors, write_arrays, write_json, write_tensors
+from prunemark.store import read_arrays, read_tensors, write_arrays, write_tensors
 
 SCHEMA = 1
 

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from prunemark import methods, randomness
 from prunemark.errors import PrunemarkError
+from prunemark.files import PARTIAL, write_json
 from prunemark.record import RECEIPT, Recorder
-from prunemark.store import PARTIAL, write_json, write_tensors
+from prunemark.store import write_tensors
 
 IMAGES = "images.safetensors"
 DESCRIPTION = "dataset.json"

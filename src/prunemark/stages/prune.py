@@ -11,10 +11,11 @@ from prunemark import mask as masks
 from prunemark import methods
 from prunemark.encoder import Encoder, weights
 from prunemark.errors import PrunemarkError
+from prunemark.files import write_bytes, write_json
 from prunemark.randomness import generator
 from prunemark.record import RECEIPT, Recorder, sha256_file
 from prunemark.stages._data import read_data
-from prunemark.store import read_encoder, write_bytes, write_json
+from prunemark.store import read_encoder
 
 
 def prune(

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from prunemark import results
+from prunemark.files import canonical_json, read_json, write_bytes
 from prunemark.page import render as page
 from prunemark.record import RECEIPT, Recorder, journal_path
 from prunemark.results import Summary
-from prunemark.store import canonical_json, read_arrays, read_json, write_bytes
+from prunemark.store import read_arrays
 
 FIRST = ("accuracy_frozen", "accuracy_refit", "agreement_frozen")
 
@@ -61,13 +62,13 @@ def conditions(folders: list[Path]) -> dict[str, Any]:
         return sorted({str(entry[name]) for entry in entries})
 
     packages = sorted({(name, version) for entry in entries for name, version in entry["versions"].items()})
-    devices = {entry["measured"]["device"] for entry in entries if "device" in entry["measured"]}
+    trained = {(e["measured"]["device"], e["measured"]["precision"]) for e in entries if "device" in e["measured"]}
     return {
         "runs": len(entries),
         "cpu": distinct("cpu"),
         "cpu_capability": distinct("cpu_capability"),
         "cores": distinct("cores"),
-        "training_device": sorted(devices),
+        "training": [f"on {device} in {precision}" for device, precision in sorted(trained)],
         "python": distinct("python"),
         "versions": [f"{name} {version}" for name, version in packages],
         "commits": distinct("commit"),

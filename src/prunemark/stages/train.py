@@ -17,10 +17,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from prunemark.encoder import Architecture, features, snap
+from prunemark.files import canonical_json, read_json, write_json
 from prunemark.metrics.knn import knn_predict
 from prunemark.record import Recorder, loaded_code, sha256_file
 from prunemark.stages._data import Data, read_data, resolve_device
-from prunemark.store import canonical_json, read_json, read_tensors, write_encoder, write_json, write_tensors
+from prunemark.store import read_tensors, write_encoder, write_tensors
 from prunemark.training import Recipe, Trainer, initialise
 
 CHECKPOINTS = Path(".prunemark/checkpoints")
@@ -66,7 +67,11 @@ def train(
 
     write_encoder(out / "encoder.safetensors", snap(trainer.encoder.cpu()))
     # Speeds vary from run to run: they belong in the journal, not among the artefacts.
-    recorder.measured = {"device": resolved, "images_per_second": [h.pop("images_per_second") for h in history]}
+    recorder.measured = {
+        "device": resolved,
+        "precision": str(trainer.precision).removeprefix("torch."),
+        "images_per_second": [h.pop("images_per_second") for h in history],
+    }
     write_json(out / "training.json", {"epochs": history})
     recorder.wrote("encoder.safetensors", "training.json")
     recorder.finish()

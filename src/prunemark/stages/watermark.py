@@ -9,13 +9,14 @@ import torch
 
 from prunemark import methods
 from prunemark.encoder import Encoder, features
+from prunemark.files import write_json
 from prunemark.metrics.head import fit_head
 from prunemark.randomness import experiment_key, generator
 from prunemark.record import RECEIPT, Recorder
 from prunemark.stages._calibrate import calibrate
 from prunemark.stages._data import read_data
 from prunemark.stages._secrets import describe, write_secrets
-from prunemark.store import read_encoder, write_encoder, write_json, write_tensors
+from prunemark.store import read_encoder, write_encoder, write_tensors
 
 
 def watermark(

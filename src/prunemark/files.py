@@ -1,0 +1,46 @@
+"""Files written whole or not at all, and JSON with one form for equal values; nothing here needs PyTorch."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from prunemark.errors import PrunemarkError
+
+PARTIAL = ".partial"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all; a killed write leaves ``<name>.partial`` at most."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + PARTIAL)
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and a final newline: equal values give equal bytes; NaN and infinities are refused."""
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_bytes(path, canonical_json(value).encode())
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        PrunemarkError: there is no such file, or it is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise PrunemarkError(f"{path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise PrunemarkError(f"{path}: not JSON ({error})") from None
