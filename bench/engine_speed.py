@@ -5,6 +5,7 @@ the planning of a grid of 3,000 cells. Prints medians of five; run it in a built
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import statistics
@@ -14,13 +15,16 @@ import tempfile
 import time
 from pathlib import Path
 
+from prunemark import zygote
+
 ROUNDS = 5
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def seconds(*command: str, cwd: Path = ROOT) -> float:
+def seconds(*command: str, cwd: Path = ROOT, address: dict[str, str] | None = None) -> float:
+    environment = os.environ | (address or {})
     started = time.perf_counter()
-    subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, cwd=cwd, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 
@@ -33,8 +37,10 @@ def over_start(name: str, start: tuple[str, ...], empty: tuple[str, ...]) -> Non
     print(f"{name}: {whole:.2f} s, {whole - own:.2f} s over its own start-up of {own:.2f} s")
 
 
-def job_overhead() -> None:
-    """The time of a stage process that its journal does not count: interpreter, imports, command line."""
+def job_overhead(name: str, address: dict[str, str]) -> None:
+    """The time of a stage process that its journal does not count: interpreter, imports, command line; ``address``
+    leads it to a zygote, as in a build.
+    """
     for stage in ("pruned", "scores"):
         entries = sorted((ROOT / "data/journal" / stage).rglob("*.json"))
         entry = next(path for path in entries if "/original/" not in path.as_posix())
@@ -46,14 +52,20 @@ def job_overhead() -> None:
             copy.mkdir()
             shutil.copytree(ROOT / "data", copy / "data")
             for _ in range(ROUNDS):
-                whole = seconds(*command, cwd=copy)
+                whole = seconds(*command, cwd=copy, address=address)
                 inside = json.loads((copy / entry.relative_to(ROOT)).read_text())["seconds"]
                 outside.append(whole - inside)
-        print(f"{command[1]}: {statistics.median(outside):.2f} s outside its own computation")
+        print(f"{command[1]} {name}: {statistics.median(outside):.2f} s outside its own computation")
+
+
+def wait_for(address: dict[str, str]) -> dict[str, str]:
+    while not Path(address[zygote.ADDRESS]).exists():
+        time.sleep(0.1)
+    return address
 
 
 def plan_three_thousand() -> None:
-    """Plan a grid of 3,000 cells from nothing."""
+    """Plan a grid of 3,000 cells from nothing: the time of a whole dry run, which also prints every job."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in ("Snakefile", "workflow", "profiles", "src"):
@@ -75,7 +87,9 @@ def main() -> None:
         sys.exit("engine_speed: nothing built here; run `make run` first")
     over_start("snakemake, nothing to do", ("snakemake", "--version"), ("snakemake", "--cores", "2"))
     over_start("dvc repro, nothing to do", ("dvc", "--version"), ("dvc", "repro"))
-    job_overhead()
+    job_overhead("by hand", {})
+    with zygote.started() as address:
+        job_overhead("in a build", wait_for(address))
     plan_three_thousand()
 
 

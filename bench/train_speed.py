@@ -5,8 +5,8 @@ momentum, projection to 128 values:
 
 ``lightly``       lightly's SimCLR example as it stands: SimCLRTransform(input_size=32) on PIL images, a DataLoader with
                   two persistent workers, SimCLRProjectionHead, NTXentLoss, each view through the model by itself, fp32
-``lightly bf16``  the same, the forward pass under bf16 autocast
-``prunemark``     `prunemark.training.Trainer.run_epoch`, as the stage ``train`` calls it
+``lightly bf16``  the same, the forward pass under bf16 autocast; left out where the processor would emulate bf16
+``prunemark``     `prunemark.training.Trainer.run_epoch`, as the stage ``train`` calls it, in the precision it chooses
 ``model step``    the same encoder, objective and optimizer as prunemark, on views that are ready: what remains if
                   data and augmentation were free
 
@@ -19,11 +19,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,7 +32,8 @@ from prunemark import methods
 from prunemark._torchvision import torchvision
 from prunemark.encoder import Architecture
 from prunemark.randomness import draw_parameters, generator
-from prunemark.training import Recipe, Trainer, initialise
+from prunemark.record import cpu_model
+from prunemark.training import Recipe, Trainer, initialise, precision
 
 torchvision()  # before lightly, which imports it
 
@@ -120,7 +119,7 @@ def model_step(width: int, images: Tensor) -> Variant:
     def epoch() -> float:
         started = time.perf_counter()
         for _ in range(steps):
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=trainer.precision == torch.bfloat16):
                 loss = trainer.objective(trainer.encoder, views)
             trainer.optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -130,13 +129,17 @@ def model_step(width: int, images: Tensor) -> Variant:
     return epoch
 
 
+def has_bf16() -> bool:
+    return precision("cpu") == torch.bfloat16
+
+
 def measure(width: int, rounds: int, steps: int) -> dict[str, list[float]]:
     """Images per second of every variant in every round, after one round that does not count."""
     source = generator("bench", "images")
     images = torch.randint(0, 256, (steps * BATCH, SIDE, SIDE, 3), dtype=torch.uint8, generator=source)
     variants = {
         "lightly": lightly(width, images, bf16=False),
-        "lightly bf16": lightly(width, images, bf16=True),
+        **({"lightly bf16": lightly(width, images, bf16=True)} if has_bf16() else {}),
         "prunemark": prunemark(width, images),
         "model step": model_step(width, images),
     }
@@ -163,15 +166,6 @@ def report(width: int, speeds: dict[str, list[float]], steps: int) -> None:
         print(line, flush=True)
 
 
-def cpu() -> str:
-    """The CPU's name and its bf16 instructions as Linux gives them, else the name that Python knows."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    bf16 = [flag for flag in facts.get("flags", "").split() if flag.endswith("_bf16")]
-    return f"{facts.get('model name', platform.processor())} ({', '.join(bf16) or 'no bf16 instructions known'})"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="training images/s beside lightly's SimCLR example")
     parser.add_argument("--width", type=int, nargs="+", default=[16, 64], help="widths of the ResNet-18")
@@ -181,7 +175,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     capability = torch.backends.cpu.get_cpu_capability()
-    print(f"{cpu()}, {os.cpu_count()} cores, torch {torch.__version__} using {capability}, {options.threads} threads")
+    training = str(precision("cpu")).removeprefix("torch.")
+    print(f"{cpu_model()}, {os.cpu_count()} cores, torch {torch.__version__} using {capability}, {options.threads} "
+          f"threads, training in {training}")  # fmt: skip
     if hasattr(os, "getloadavg"):
         print(f"load average before: {os.getloadavg()[0]:.1f}; only a machine with nothing else to do is a fair one")
     for width in options.width:

@@ -213,7 +213,7 @@ masks = st.dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(masks)
 def test_container_round_trip(mask: Mask) -> None:
     content = encode(mask, SHA)

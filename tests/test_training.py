@@ -16,7 +16,7 @@ from prunemark.encoder import Architecture, state_bytes
 from prunemark.errors import PrunemarkError
 from prunemark.randomness import generator
 from prunemark.store import read_tensors, write_tensors
-from prunemark.training import Recipe, Trainer, initialise
+from prunemark.training import Recipe, Trainer, initialise, precision
 
 SPEC = Architecture("resnet18", 4, 16)
 EPOCHS = 3
@@ -142,3 +142,22 @@ def test_the_untrained_encoder_is_a_function_of_its_seed() -> None:
     assert state_bytes(first) != state_bytes(other)
     assert first.mean.tolist() == pytest.approx([0.1, 0.2, 0.3])
     assert first.std.tolist() == pytest.approx([0.4, 0.5, 0.6])
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ("flags : fpu avx2 fma", torch.float32),
+        ("flags : fpu avx512f avx512_bf16", torch.bfloat16),
+        ("flags : amx_bf16 amx_tile", torch.bfloat16),
+        ("Features : fp asimd bf16", torch.bfloat16),
+        (None, torch.float32),
+    ],
+)
+def test_a_processor_without_bfloat16_trains_in_float32(
+    facts: str | None, expected: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if facts:
+        (tmp_path / "cpuinfo").write_text(facts)
+    monkeypatch.setattr("prunemark.training.CPU_FACTS", tmp_path / "cpuinfo")
+    assert precision("cpu") == expected

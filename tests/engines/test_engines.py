@@ -108,11 +108,13 @@ def test_an_edited_readme_reruns_nothing(copy: Repository) -> None:
     assert copy.dvc_is_clean()
 
 
-def test_a_lost_artefact_is_made_again(copy: Repository) -> None:
+@pytest.mark.parametrize("stage", ["prune", "evaluate", "report"])
+def test_a_lost_artefact_is_made_again_by_every_later_target(copy: Repository, stage: str) -> None:
     before = copy.hashes()
     lost = next((copy.folder / "data/pruned").rglob("mask.pmk"))
     lost.unlink()
     assert copy.planned()["prune"] == 1
+    copy.run("prunemark", "build", stage)
     copy.run("prunemark", "build")
     assert copy.hashes() == before
     nothing_to_do(copy)
