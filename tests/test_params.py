@@ -99,6 +99,17 @@ def test_an_integer_is_a_number_but_a_settings_type_stays(tmp_path: Path) -> Non
 
 
 UNFIT = [
+    ("encoders/small/set", {"temperature": -1}, "objectives.simclr.temperature: -1 is not allowed", "0.001 or more"),
+    (
+        "encoders/small/set",
+        {"temperature": float("inf")},
+        "objectives.simclr.temperature: inf is not allowed",
+        "0.001 or more",
+    ),
+    ("watermarks/uchida", {"set": {"bits": -64}}, "watermarks.uchida.bits: -64 is not allowed", "20 or more"),
+    ("rates", [0, 1e-320], "rates: 1e-320 is not allowed", "at most 10 decimals"),
+    ("pruners", {"m" * 65: {"method": "magnitude"}}, f"pruners.{'m' * 65}: ", "at most 64 characters"),
+    ("keys", 10**11, "keys: 100000000000 is not allowed", "less than or equal to 10000"),
     ("sead", [0], "sead: unknown key", "null_seeds, pruners, rates, seeds, threads"),
     ("pruners/magnitude/scoope", "layer", "pruners.magnitude.scoope: unknown key", "allowed: method, scope, set"),
     ("encoders/small/lr", 0.1, "encoders.small.lr: unknown key", "learning_rate, momentum"),

@@ -166,7 +166,7 @@ def test_flags_leave_out_what_is_empty_and_keep_zero() -> None:
 
 def test_loaded_code_is_what_a_process_imported() -> None:
     code = (
-        "import json, sys; import prunemark.cli, prunemark.params, prunemark.objectives.simclr; "
+        "import json, sys; import prunemark.cli, prunemark.params, prunemark.encoder; import prunemark.objectives.simclr; "
         "from prunemark.record import loaded_code; print(json.dumps([str(path) for path in loaded_code()]))"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -93,3 +93,16 @@ def test_a_killed_caller_takes_its_work_along(environment: dict[str, str], tmp_p
     while working():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_an_edited_source_is_not_run_by_a_zygote_that_imported_the_old_one(tmp_path: Path) -> None:
+    address, source = tmp_path / "zygote", tmp_path / "package/inner/module.py"
+    assert zygote.edited_since_start(address, tmp_path), "there is no zygote"
+    source.parent.mkdir(parents=True)
+    source.touch()
+    address.touch()
+    os.utime(source, ns=(1_000, 1_000))
+    os.utime(address, ns=(2_000, 2_000))
+    assert not zygote.edited_since_start(address, source.parents[1])
+    os.utime(source, ns=(2_000, 2_000))
+    assert zygote.edited_since_start(address, source.parents[1])

@@ -44,10 +44,14 @@ class Encoder(nn.Module):
         self.register_buffer("std", torch.ones(3))
         self.backbone = methods.load("encoders", spec.architecture).backbone(spec.width, spec.image_size)
         self.features: int = self.backbone.features
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Channels last is faster, but oneDNN 3.x then writes past its buffers on AVX2 processors in the float32 weight
+        # gradient of strided 1x1 convolutions whose channels are no multiple of its blocks of 8.
+        self.layout = torch.contiguous_format if spec.width % 8 else torch.channels_last
+        self.to(memory_format=self.layout)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.backbone((images - self.mean[:, None, None]).div_(self.std[:, None, None]))
+        normalised = (images - self.mean[:, None, None]).div_(self.std[:, None, None])
+        return self.backbone(normalised.contiguous(memory_format=self.layout))
 
 
 def features(encoder: Encoder, images: Tensor, batch: int = BATCH) -> Tensor:

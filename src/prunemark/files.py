@@ -36,11 +36,13 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        PrunemarkError: there is no such file, or it is not JSON.
+        PrunemarkError: there is no such file, it cannot be read, or it is not JSON.
     """
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         raise PrunemarkError(f"{path}: no such file") from None
+    except OSError as error:
+        raise PrunemarkError(f"{path}: cannot be read ({error.strerror})") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise PrunemarkError(f"{path}: not JSON ({error})") from None

@@ -63,16 +63,18 @@ class Folder(str):
 @dataclass(frozen=True)
 class Step:
     """One stage run: its sub-command (and module in stages/), its folder, its parameters, the methods it loads by name,
-    and the folders it waits for. Every folder holds the artefacts of its kind and, written last, a receipt.
+    the folders it reads and, of these, those it waits for. Every folder holds the artefacts of its kind and, written
+    last, a receipt.
 
-    A folder that is read, but is an input of another one of ``needs`` already, is not among them: the receipt of that
-    one holds its hashes, so nothing can change unnoticed, and every edge costs time in planning.
+    ``needs`` leaves out what another one of them has read: that one's receipt holds its hashes, so nothing can change
+    unnoticed, and every edge costs time in planning.
     """
 
     command: str
     folder: Folder
     parameters: Parameters
     methods: Methods
+    reads: tuple[Folder, ...]
     needs: tuple[Folder, ...]
 
     @property
@@ -116,7 +118,7 @@ def fetch(params: Params, dataset: str) -> Step:
         "keypool": entry.keypool,
         "out": out,
     }
-    return Step("fetch", out, parameters, (("datasets", entry.method),), ())
+    return Step("fetch", out, parameters, (("datasets", entry.method),), (), ())
 
 
 def train(params: Params, dataset: str, encoder: str, seed: str) -> Step:
@@ -140,7 +142,7 @@ def train(params: Params, dataset: str, encoder: str, seed: str) -> Step:
         "out": out,
     }
     used = (architecture(params, encoder), ("objectives", entry.objective))
-    return Step("train", out, parameters, used, (data,))
+    return Step("train", out, parameters, used, (data,), (data,))
 
 
 def architecture(params: Params, encoder: str) -> tuple[str, str]:
@@ -164,7 +166,7 @@ def watermark(params: Params, dataset: str, encoder: str, seed: str, watermark: 
         "out": out,
     }
     used = (architecture(params, encoder), ("watermarks", entry.method))
-    return Step("watermark", out, parameters, used, (source, *nulls))
+    return Step("watermark", out, parameters, used, (data, source, *nulls), (source, *nulls))
 
 
 def check(params: Params, dataset: str, encoder: str, seed: str, watermark: str, key: str, check: str) -> Step:
@@ -182,7 +184,7 @@ def check(params: Params, dataset: str, encoder: str, seed: str, watermark: str,
         "out": out,
     }
     used = (architecture(params, encoder), ("watermarks", entry.method))
-    return Step("check", out, parameters, used, (marked,))
+    return Step("check", out, parameters, used, (data, marked, *nulls), (marked,))
 
 
 def prune(
@@ -202,7 +204,7 @@ def prune(
         "out": out,
     }
     used = (architecture(params, encoder), ("pruners", entry.method))
-    return Step("prune", out, parameters, used, (marked,))
+    return Step("prune", out, parameters, used, (data, marked), (marked,))
 
 
 def evaluate(
@@ -214,16 +216,17 @@ def evaluate(
     checks = [check_folder(marked_cell, name) for name in params.checks]
     out = scores_folder(*marked_cell, pruner, rate, probe)
     parameters: Parameters = {"data": data, "marked": marked, "check": checks}
-    needs = (marked, *checks) if probe == dataset else (data, marked, *checks)
+    reads: tuple[Folder, ...] = (data, marked, *checks)
+    needs = reads if probe != dataset else (marked, *checks)
     if (pruner, rate) != ORIGINAL:
         mask = Folder.of("mask", "prune", *marked_cell, pruner, rate)
         original = scores_folder(*marked_cell, *ORIGINAL, probe)
         parameters |= {"pruned": mask, "original": original}
-        needs = (mask, original)
+        reads, needs = (*reads, mask, original), (mask, original)
     parameters |= {"head-images": params.head_images, "threads": params.threads, "out": out}
     schemes = {params.watermarks[watermark].method} | {entry.method for entry in params.checks.values()}
     used = (architecture(params, encoder), *(("watermarks", name) for name in sorted(schemes)))
-    return Step("evaluate", out, parameters, used, needs)
+    return Step("evaluate", out, parameters, used, reads, needs)
 
 
 def evaluate_original(
@@ -245,15 +248,16 @@ def control(params: Params, dataset: str, encoder: str, seed: str, name: str, pr
         "out": out,
     }
     used = (architecture(params, encoder),) if name == "untrained" else ()
-    needs = (trained,) if probe == dataset else (data, trained)
-    return Step("control", out, parameters, used, needs)
+    reads = (data, trained)
+    needs = reads if probe != dataset else (trained,)
+    return Step("control", out, parameters, used, reads, needs)
 
 
 def report(params: Params) -> Step:
     out = Folder.of("report", "report")
     parameters = {"params": "params.yaml", "asked": params.digest(), "out": out}
     needs = tuple(step.folder for step in steps(params, "evaluate"))
-    return Step("report", out, parameters, (), needs)
+    return Step("report", out, parameters, (), needs, needs)
 
 
 def steps(params: Params, stage: str) -> Iterator[Step]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import math
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,12 +56,15 @@ def constants(kind: str, name: str) -> dict[str, Any]:
 
 
 def complete(kind: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a method: its defaults, replaced by those given. A default of ``None`` marks a needed setting.
+    """The settings of a method: its defaults, replaced by those given. A default of ``None`` marks a needed setting;
+    the module's ``LEAST``, where it has one, gives the smallest values allowed.
 
     Raises:
-        PrunemarkError: an unknown setting, a wrong type, or a needed one missing.
+        PrunemarkError: an unknown setting, a wrong type, a number too small or not finite, or a needed one missing.
     """
-    defaults: dict[str, Any] = constants(kind, name).get("SETTINGS", {})
+    found = constants(kind, name)
+    defaults: dict[str, Any] = found.get("SETTINGS", {})
+    least: dict[str, float] = found.get("LEAST", {})
     for key, value in given.items():
         if key not in defaults:
             allowed = ", ".join(sorted(defaults)) or "none: it has no settings"
@@ -70,6 +74,9 @@ def complete(kind: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
             given = {**given, key: float(value)}
         elif type(value) is not wanted:
             raise PrunemarkError(f"{kind}.{name}.{key}: {value!r} is not allowed: a value of type {wanted.__name__}")
+        if wanted in (int, float) and not (least.get(key, -math.inf) <= value < math.inf):
+            allowed = f"{least[key]} or more" if key in least else "a finite number"
+            raise PrunemarkError(f"{kind}.{name}.{key}: {value!r} is not allowed: {allowed}")
     merged = {**defaults, **given}
     for key, value in merged.items():
         if value is None:

@@ -19,8 +19,9 @@ PARAMS = Path("params.yaml")
 NAME = r"^[a-z0-9][a-z0-9.-]*$"
 CONTROLS = ("untrained", "pixels")
 LEAST_KEYS = 20
+LONGEST_RATE = 12
 
-Name = Annotated[str, Field(pattern=NAME)]
+Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -53,7 +54,7 @@ class Encoder(Strict):
     objective: str
     architecture: str
     width: Annotated[int, Field(ge=1, le=1024)] = 64
-    epochs: Positive
+    epochs: Annotated[int, Field(ge=1, le=100000)]
     batch_size: Annotated[int, Field(ge=2)] = 256
     optimizer: Literal["sgd", "lars"] = "sgd"
     learning_rate: Annotated[float, Field(gt=0, le=100)]
@@ -112,7 +113,7 @@ class Params(Strict):
     seeds: list[Seed]
     null_seeds: list[Seed]
     watermarks: dict[Name, Watermark]
-    keys: Positive
+    keys: Annotated[int, Field(ge=1, le=10000)]
     checks: dict[Name, Check]
     pruners: dict[Name, Pruner]
     rates: list[Annotated[float, Field(ge=0, lt=1)]]
@@ -130,6 +131,9 @@ class Params(Strict):
             twice = sorted({value for value in values if values.count(value) > 1})
             if twice:
                 raise PrunemarkError(f"{key}: {twice[0]} is not allowed twice: each value once")
+        for rate in self.rates:
+            if len(canonical_rate(rate)) > LONGEST_RATE:
+                raise PrunemarkError(f"rates: {rate} is not allowed: at most {LONGEST_RATE - 2} decimals")
         both = sorted(set(self.seeds) & set(self.null_seeds))
         if both:
             raise PrunemarkError(f"null_seeds: {both[0]} is not allowed: it is also in seeds")

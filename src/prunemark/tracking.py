@@ -223,10 +223,18 @@ def metrics_of(folder: Path, journal: dict[str, Any]) -> list[tuple[str, float, 
     return found
 
 
-def last_values(folder: Path) -> list[tuple[str, float, int]]:
-    """The value that each metric of a finished step ends with, journal figures left out: those vary between runs."""
-    last = {name: (name, value, step) for name, value, step in metrics_of(folder, {})}
-    return list(last.values())
+def compared(client: MlflowClient, run: Run, folder: Path) -> list[tuple[str, float, float | None]]:
+    """Metrics of a finished step as (name, value in its files, value in MLflow): what each ends with, and every epoch.
+
+    Journal figures are left out: those vary between runs.
+    """
+    entries = metrics_of(folder, {})
+    last = {name: value for name, value, _ in entries}
+    found = [(name, value, run.data.metrics.get(name)) for name, value in last.items()]
+    for name in sorted({name for name, _, step in entries if step}):
+        held = {entry.step: entry.value for entry in client.get_metric_history(run.info.run_id, name)}
+        found += [(f"{n} of epoch {step}", value, held.get(step)) for n, value, step in entries if n == name]
+    return found
 
 
 def row_name(row: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,7 @@ def started() -> Iterator[dict[str, str]]:
 
 def serve(address: str, lifeline: int) -> None:
     """Fork for every request, until the other end of the pipe ``lifeline`` is closed."""
+    started = time.time_ns()
     # Of this package only what every stage but fetch imports: what is loaded here counts as code of every receipt.
     import scipy.optimize
     import scipy.special  # noqa: F401
@@ -57,6 +59,7 @@ def serve(address: str, lifeline: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server, selectors.DefaultSelector() as ready:
         server.bind(address)
+        os.utime(address, ns=(started, started))
         server.listen(64)
         ready.register(server, selectors.EVENT_READ)
         ready.register(lifeline, selectors.EVENT_READ)
@@ -104,10 +107,21 @@ def end_with_caller(connection: socket.socket) -> None:
         os._exit(1)
 
 
+def edited_since_start(address: Path, package: Path = Path(__file__).parent) -> bool:
+    """Whether a source file is newer than what the zygote has imported (or there is no zygote): it must not answer
+    then, for the receipt would name code that did not run.
+    """
+    try:
+        started = address.stat().st_mtime_ns
+    except OSError:
+        return True
+    return any(path.stat().st_mtime_ns >= started for path in package.rglob("*.py"))
+
+
 def delegate() -> int | None:
     """Have the zygote run this command; its exit status, or ``None`` where there is no zygote to ask."""
     address = os.environ.get(ADDRESS)
-    if not address:
+    if not address or edited_since_start(Path(address)):
         return None
     with socket.socket(socket.AF_UNIX) as connection:
         try:

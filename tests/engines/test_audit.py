@@ -87,6 +87,18 @@ def change_a_metric(repository: Repository) -> None:
     database.close()
 
 
+def change_an_epoch(repository: Repository) -> None:
+    """One point of a curve that MLflow shows, not its end."""
+    with sqlite3.connect(repository.folder / "mlflow.db") as database:
+        database.execute("update metrics set value = 0.5 where key = 'loss' and step = 1")
+    database.close()
+
+
+def a_directory_for_a_receipt(repository: Repository) -> None:
+    (repository.folder / SCORES / "receipt.json").unlink()
+    (repository.folder / SCORES / "receipt.json").mkdir()
+
+
 FRAUDS: dict[str, tuple[Callable[[Repository], None], str]] = {
     "a bit of a trained encoder": (
         flipped("data/encoders/tiny/simclr/0/encoder.safetensors"),
@@ -119,6 +131,16 @@ FRAUDS: dict[str, tuple[Callable[[Repository], None], str]] = {
         "src/prunemark/mask.py: sha256 is",
     ),
     "a metric changed in MLflow": (change_a_metric, "MLflow run "),
+    "an epoch changed in MLflow": (change_an_epoch, "MLflow run "),
+    "a receipt without outputs": (
+        replaced(f"{SCORES}/receipt.json", '"outputs": {', '"outputs": null, "was": {'),
+        f"{SCORES}/receipt.json: its fields are not those",
+    ),
+    "a receipt whose outputs are no hashes": (
+        replaced(f"{SCORES}/receipt.json", '"inputs": {', '"inputs": {\n  "data": 1,'),
+        f"{SCORES}/receipt.json: its inputs are not those",
+    ),
+    "a directory in a receipt's place": (a_directory_for_a_receipt, f"{SCORES}/receipt.json: cannot be read"),
 }
 
 

@@ -15,6 +15,7 @@ from prunemark.datasets import _archives, _images, _sources
 from prunemark.errors import PrunemarkError
 
 SETTINGS = {"image_size": 32, "path": ""}
+LEAST = {"image_size": 8}
 CREDIT = "CIFAR-10, A. Krizhevsky, V. Nair, G. Hinton (https://www.cs.toronto.edu/~kriz/cifar.html)"
 LICENCE = "no licence stated; the authors ask for a citation of Krizhevsky 2009"
 

@@ -19,6 +19,7 @@ from prunemark.datasets._fashion import CLASSES
 from prunemark.errors import PrunemarkError
 
 SETTINGS = {"image_size": 28}
+LEAST = {"image_size": 8}
 CREDIT = "Fashion-MNIST, (c) 2017 Zalando SE (Xiao, Rasul, Vollgraf; https://github.com/zalandoresearch/fashion-mnist)"
 LICENCE = "MIT"
 

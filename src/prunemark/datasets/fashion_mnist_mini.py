@@ -16,6 +16,7 @@ from prunemark.datasets._fashion import CLASSES
 from prunemark.store import read_arrays
 
 SETTINGS = {"image_size": 28}
+LEAST = {"image_size": 8}
 CREDIT = "Fashion-MNIST, (c) 2017 Zalando SE (Xiao, Rasul, Vollgraf; https://github.com/zalandoresearch/fashion-mnist)"
 LICENCE = "MIT"
 

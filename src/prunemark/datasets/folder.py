@@ -17,6 +17,7 @@ from prunemark.datasets import _archives, _images, _sources
 from prunemark.errors import PrunemarkError
 
 SETTINGS = {"path": None, "image_size": 32, "sha256": ""}
+LEAST = {"image_size": 8}
 CREDIT = "images of the user's own directory or archive"
 LICENCE = "that of the images; not known to prunemark"
 

@@ -17,6 +17,7 @@ from prunemark.objectives._views import two_views
 from prunemark.randomness import draw_parameters
 
 SETTINGS = {"temperature": 0.5, "projection_dim": 128}
+LEAST = {"temperature": 0.001, "projection_dim": 1}
 VIEWS = two_views
 
 

@@ -87,7 +87,7 @@ def asked_for(step: grid.Step, receipt: dict[str, Any]) -> list[Break]:
         breaks.append(Break(path, f"is of stage {receipt['stage']!r}, {step.command!r} is needed"))
     if set(receipt["outputs"]) != set(step.folder.artefacts):
         breaks.append(Break(path, "does not name exactly the outputs of its step"))
-    unread = [folder.receipt for folder in step.needs if folder.receipt not in receipt["inputs"]]
+    unread = [folder.receipt for folder in step.reads if folder.receipt not in receipt["inputs"]]
     if unread:
         breaks.append(Break(path, f"does not name its input {unread[0]}"))
     if set(receipt["code"]) != set(closure.files(step.command, step.methods)):
@@ -107,11 +107,12 @@ def recompute(params: Params, steps: list[grid.Step], claims: Claims) -> list[Br
         asked, report = params.model_dump(mode="json"), grid.report(params).folder
         stated = read_json(Path(report) / "conditions.json")
         files = compose([Path(step.folder) for step in scored], asked, stated)
+        same = canonical_json(conditions(before)) == canonical_json(stated)
     except (PrunemarkError, KeyError, ValueError, TypeError, IndexError) as error:
         return [Break("data/scores", f"the report cannot be made again from it: {error}")]
     for name, content in files.items():
         claims.recomputed(f"{report}/{name}", sha256(content), "the scores files")
-    if canonical_json(conditions(before)) != canonical_json(stated):
+    if not same:
         again = "`snakemake --cores 1 --forcerun report` states them anew, where a step ran since"
         return [Break(f"{report}/conditions.json", f"does not say what the journals say; {again}")]
     return []

@@ -12,7 +12,8 @@ from prunemark.files import canonical_json, read_json, write_json
 from prunemark.record import RECEIPT, SCHEMA, flags, sha256_file
 
 CACHE = Path(".prunemark/hashes.json")
-FIELDS = {"schema", "stage", "command", "parameters", "seed", "inputs", "outputs", "code"}
+HASHES = ("inputs", "outputs", "code")
+FIELDS = {"schema", "stage", "command", "parameters", "seed", *HASHES}
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,10 @@ def read_receipt(folder: Path) -> dict[str, Any]:
         raise PrunemarkError(f"{path}: schema {schema!r}; allowed: {SCHEMA}")
     if set(found) != FIELDS:
         raise PrunemarkError(f"{path}: its fields are not those of a receipt: {sorted(set(found) ^ FIELDS)}")
+    for name in ("parameters", *HASHES):
+        whole = isinstance(found[name], dict)
+        if not whole or (name in HASHES and any(type(value) is not str for value in found[name].values())):
+            raise PrunemarkError(f"{path}: its {name} are not those of a receipt: {str(found[name])[:60]}")
     if canonical_json(found) != path.read_text():
         raise PrunemarkError(f"{path}: not as written: its JSON is not in canonical form")
     return found

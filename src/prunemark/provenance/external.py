@@ -52,9 +52,8 @@ def mlflow_breaks(params: Params) -> Checked:
         if run is None:
             absent += 1
             continue
-        for name, value, _ in tracking.last_values(folder):
-            if run.data.metrics.get(name) != value:
-                held = run.data.metrics.get(name)
+        for name, value, held in tracking.compared(client, run, folder):
+            if held != value:
                 breaks.append(Break(f"MLflow run {run.info.run_id}", f"{name} is {held}, {folder} says {value}"))
     note = f"MLflow: checked, but {absent} runs are not there: prunemark publish" if absent else "MLflow: checked"
     return breaks, note

@@ -43,8 +43,14 @@ class Data:
         """The first ``count`` training images and labels: what every head and kNN bank is made of.
 
         Split indices are dealt class by class, so any first part of a split is class-balanced.
+
+        Raises:
+            PrunemarkError: more images than the train split has.
         """
-        return self.images("train")[:count], self.labels("train")[:count]
+        images = self.images("train")
+        if count > len(images):
+            raise PrunemarkError(f"head_images: {count} is not allowed: at most {len(images)}, the train split's size")
+        return images[:count], self.labels("train")[:count]
 
     def _part(self, split: str, what: str) -> Tensor:
         origin = "test" if split == "test" else "train"

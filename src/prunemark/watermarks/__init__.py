@@ -8,6 +8,7 @@ Contract. A module ``watermarks/<name>.py`` has these literal constants
 ``KEYED: bool``       whether another key makes another trial (sha256: no)
 ``WRONG_KEYS: int``   under how many wrong keys the marked encoder is tried when thresholds are frozen
 ``SETTINGS: dict``    its own settings with their defaults
+``LEAST: dict``       the smallest values allowed of those that are numbers
 
 and these functions (shapes and units as in `prunemark.watermark`)
 

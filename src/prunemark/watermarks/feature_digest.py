@@ -31,6 +31,7 @@ LEVEL = "FEATURES"
 KEYED = True
 WRONG_KEYS = 1
 SETTINGS = {"queries": 8, "tolerance": 0.0005}
+LEAST = {"queries": 1, "tolerance": 1e-9}
 
 LARGEST_CELL = 2.0**62
 

@@ -41,6 +41,7 @@ LEVEL = "WEIGHTS"
 KEYED = True
 WRONG_KEYS = 1000
 SETTINGS = {"bits": 64, "steps": 100, "strength": 0.1}
+LEAST = {"bits": 20, "steps": 0, "strength": 0.0}
 
 ALPHA = Fraction(1, 10**6)
 POOL = 1024
