@@ -158,6 +158,14 @@ def test_bad_parameters_stop_everything_before_it_starts(copy: Repository) -> No
     assert copy.hashes() == before
 
 
+@pytest.mark.parametrize("command", [("snakemake", "--cores", "2"), ("prunemark", "build")])
+def test_a_step_that_fails_says_why(copy: Repository, command: tuple[str, ...]) -> None:
+    copy.edit("params.yaml", "head_images: 64", "head_images: 6400")
+    done = copy.attempt(*command)
+    assert done.returncode != 0
+    assert "prunemark: head_images: 6400 is not allowed: at most 192, the train split's size" in done.stdout
+
+
 def test_a_second_build_waits_for_nobody(copy: Repository) -> None:
     holder = copy.start("python", "-c", "from prunemark import lock; import time; lock.hold(); print('held', flush=True); "
                         "time.sleep(60)", output=copy.folder / "holder.txt")  # fmt: skip

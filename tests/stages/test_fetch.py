@@ -156,7 +156,9 @@ def test_names_and_settings_that_do_not_exist(here: Path) -> None:
     message = failure("fashion-mnist-mini", imagesize=28)
     assert message == "datasets.fashion-mnist-mini.imagesize: unknown setting; allowed: image_size"
     assert failure("folder") == "datasets.folder.path: missing, and it has no default"
-    assert failure("fashion-mnist-mini", image_size=0) == "image_size: 0 is not allowed: at least 1 pixel"
+    assert failure("fashion-mnist-mini", image_size=0) == (
+        "datasets.fashion-mnist-mini.image_size: 0 is not allowed: 8 or more"
+    )
     assert failure("folder", path="absent.tar") == "absent.tar: no such file"
     assert failure("cifar10", path="absent.tar.gz") == "absent.tar.gz: no such file"
 

@@ -126,7 +126,7 @@ def test_the_command_in_the_receipt_does_the_same_and_its_code_is_the_closure() 
     assert {name: (out / name).read_bytes() for name in before} == before
     receipt = read_json(out / "receipt.json")
     assert shlex.split(receipt["command"]) == words
-    assert sorted(receipt["code"]) == closure.files("prune", (("encoders", "resnet18"), ("pruners", "magnitude")))
+    assert sorted(receipt["code"]) == list(closure.files("prune", (("encoders", "resnet18"), ("pruners", "magnitude"))))
 
 
 def test_failures_are_one_line_and_leave_no_receipt() -> None:

@@ -114,7 +114,7 @@ def test_what_is_written(undisturbed: Path) -> None:
 def test_the_receipts_code_is_the_closure(undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(undisturbed)
     used = (("encoders", "resnet18"), ("objectives", "simclr"))
-    assert sorted(read_json(OUT / "receipt.json")["code"]) == closure.files("train", used)
+    assert sorted(read_json(OUT / "receipt.json")["code"]) == list(closure.files("train", used))
 
 
 def test_the_encoder_lies_on_the_grid_and_normalises_by_its_data(undisturbed: Path) -> None:

@@ -62,6 +62,10 @@ def options(step):
     return lambda w: flags(made(step, *w).parameters)
 
 
+# What a step says goes to its log; of a step that fails, it is shown too.
+LOGGED = "2> {log} || {{ cat {log} >&2; exit 2; }}"
+
+
 # `prunemark build` holds the lock itself, has a zygote itself, and ends a full build itself; DVC ends its own.
 def start_build():
     if "PRUNEMARK_BUILD" not in os.environ:

@@ -17,4 +17,4 @@ rule fetch:
         "logs/fetch/{dataset}.log",
     threads: PARAMS.threads
     shell:
-        "prunemark fetch {params.options} 2> {log}"
+        "prunemark fetch {params.options} " + LOGGED

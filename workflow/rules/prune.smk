@@ -17,4 +17,4 @@ rule prune:
         "logs/prune/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}.log",
     threads: PARAMS.threads
     shell:
-        "prunemark prune {params.options} 2> {log}"
+        "prunemark prune {params.options} " + LOGGED

@@ -21,4 +21,4 @@ rule report:
         "logs/report/report.log",
     threads: PARAMS.threads
     shell:
-        "prunemark report {params.options} 2> {log}"
+        "prunemark report {params.options} " + LOGGED
