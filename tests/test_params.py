@@ -100,10 +100,6 @@ def test_an_integer_is_a_number_but_a_settings_type_stays(tmp_path: Path) -> Non
 
 UNFIT = [
     ("encoders/small/set", {"temperature": -1}, "objectives.simclr.temperature: -1 is not allowed", "0.001 or more"),
-    (
-        "encoders/small/set",
-        "0.001 or more",
-    ),
     ("watermarks/uchida", {"set": {"bits": -64}}, "watermarks.uchida.bits: -64 is not allowed", "20 or more"),
     ("rates", [0, 1e-320], "rates: 1e-320 is not allowed", "at most 10 decimals"),
     ("pruners", {"m" * 65: {"method": "magnitude"}}, f"pruners.{'m' * 65}: ", "at most 64 characters"),
