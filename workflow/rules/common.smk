@@ -63,7 +63,8 @@ def options(step):
 
 
 # What a step says goes to its log; of a step that fails, it is shown too.
-LOGGED = "2> {log} || {{ cat {log} >&2; exit 2; }}"
+def logged(command):
+    return command.join(("", " 2> {log} || {{ cat {log} >&2; exit 2; }}"))
 
 
 # `prunemark build` holds the lock itself, has a zygote itself, and ends a full build itself; DVC ends its own.

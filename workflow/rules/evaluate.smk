@@ -18,7 +18,7 @@ rule evaluate_original:
         "logs/evaluate_original/{dataset}/{encoder}/{seed}/{watermark}/{key}/{probe}.log",
     threads: PARAMS.threads
     shell:
-        "prunemark evaluate {params.options} " + LOGGED
+        logged("prunemark evaluate {params.options}")
 
 
 rule evaluate:
@@ -35,7 +35,7 @@ rule evaluate:
         "logs/evaluate/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/{probe}.log",
     threads: PARAMS.threads
     shell:
-        "prunemark evaluate {params.options} " + LOGGED
+        logged("prunemark evaluate {params.options}")
 
 
 rule control:
@@ -52,4 +52,4 @@ rule control:
         "logs/control/{dataset}/{encoder}/{seed}/{control}/{probe}.log",
     threads: PARAMS.threads
     shell:
-        "prunemark control {params.options} " + LOGGED
+        logged("prunemark control {params.options}")

@@ -17,4 +17,4 @@ rule fetch:
         "logs/fetch/{dataset}.log",
     threads: PARAMS.threads
     shell:
-        "prunemark fetch {params.options} " + LOGGED
+        logged("prunemark fetch {params.options}")

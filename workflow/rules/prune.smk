@@ -17,4 +17,4 @@ rule prune:
         "logs/prune/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}.log",
     threads: PARAMS.threads
     shell:
-        "prunemark prune {params.options} " + LOGGED
+        logged("prunemark prune {params.options}")

@@ -21,4 +21,4 @@ rule report:
         "logs/report/report.log",
     threads: PARAMS.threads
     shell:
-        "prunemark report {params.options} " + LOGGED
+        logged("prunemark report {params.options}")

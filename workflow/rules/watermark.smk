@@ -19,7 +19,7 @@ rule watermark:
         "logs/watermark/{dataset}/{encoder}/{seed}/{watermark}/{key}.log",
     threads: PARAMS.threads
     shell:
-        "prunemark watermark {params.options} " + LOGGED
+        logged("prunemark watermark {params.options}")
 
 
 rule check:
@@ -36,4 +36,4 @@ rule check:
         "logs/check/{dataset}/{encoder}/{seed}/{watermark}/{key}/{check}.log",
     threads: PARAMS.threads
     shell:
-        "prunemark check {params.options} " + LOGGED
+        logged("prunemark check {params.options}")
