@@ -44,8 +44,8 @@ class Encoder(nn.Module):
         self.register_buffer("std", torch.ones(3))
         self.backbone = methods.load("encoders", spec.architecture).backbone(spec.width, spec.image_size)
         self.features: int = self.backbone.features
-        # Channels last is faster, but oneDNN 3.x then writes past its buffers on AVX2 processors in the float32 weight
-        # gradient of strided 1x1 convolutions whose channels are no multiple of its blocks of 8.
+        # Channels last is faster, but PyTorch 2.13 then corrupts the heap on a processor with AVX2 alone, in the weight
+        # gradient of float32 strided 1x1 convolutions with 4 or 6 channels; with multiples of 8 it did not.
         self.layout = torch.contiguous_format if spec.width % 8 else torch.channels_last
         self.to(memory_format=self.layout)  # type: ignore[call-overload]
 
