@@ -33,7 +33,8 @@ from prunemark._torchvision import torchvision
 from prunemark.encoder import Architecture
 from prunemark.randomness import draw_parameters, generator
 from prunemark.record import cpu_model
-from prunemark.training import Recipe, Trainer, initialise, precision
+from prunemark.hardware import precision
+from prunemark.training import Recipe, Trainer, initialise
 
 torchvision()  # before lightly, which imports it
 

@@ -16,7 +16,8 @@ from prunemark.encoder import Architecture, state_bytes
 from prunemark.errors import PrunemarkError
 from prunemark.randomness import generator
 from prunemark.store import read_tensors, write_tensors
-from prunemark.training import Recipe, Trainer, initialise, precision
+from prunemark.hardware import precision
+from prunemark.training import Recipe, Trainer, initialise
 
 SPEC = Architecture("resnet18", 4, 16)
 EPOCHS = 3
@@ -159,5 +160,5 @@ def test_a_processor_without_bfloat16_trains_in_float32(
 ) -> None:
     if facts:
         (tmp_path / "cpuinfo").write_text(facts)
-    monkeypatch.setattr("prunemark.training.CPU_FACTS", tmp_path / "cpuinfo")
+    monkeypatch.setattr("prunemark.hardware.CPU_FACTS", tmp_path / "cpuinfo")
     assert precision("cpu") == expected

@@ -108,6 +108,7 @@ def check(
     method: Annotated[str, typer.Option()],
     keys: Annotated[int, typer.Option(min=1, help="how many experiment keys")],
     seed: Annotated[int, typer.Option(min=0)],
+    head_images: HeadImages,
     threads: Threads,
     out: Annotated[Path, typer.Option()],
     null: Nulls = [],  # noqa: B006
@@ -116,7 +117,7 @@ def check(
     """Register a passive check on a marked encoder (part of the watermark stage)."""
     from prunemark.stages.check import check as run
 
-    run(data, marked, null, method, settings("watermarks", method, set), keys, seed, threads, out)
+    run(data, marked, null, method, settings("checks", method, set), keys, seed, head_images, threads, out)
 
 
 @app.command()

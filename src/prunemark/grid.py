@@ -180,10 +180,11 @@ def check(params: Params, dataset: str, encoder: str, seed: str, watermark: str,
         "set": entry.set,
         "keys": entry.keys,
         "seed": int(seed),
+        "head-images": params.head_images,
         "threads": params.threads,
         "out": out,
     }
-    used = (architecture(params, encoder), ("watermarks", entry.method))
+    used = (architecture(params, encoder), ("checks", entry.method))
     return Step("check", out, parameters, used, (data, marked, *nulls), (marked,))
 
 
@@ -213,7 +214,8 @@ def evaluate(
     """The scores of one cell on one probe dataset; for the original there is no mask and nothing to compare with."""
     marked_cell = (dataset, encoder, seed, watermark, key)
     marked, data = marked_folder(*marked_cell), data_folder(probe)
-    checks = [check_folder(marked_cell, name) for name in params.checks]
+    names = checks_on(params, watermark)
+    checks = [check_folder(marked_cell, name) for name in names]
     out = scores_folder(*marked_cell, pruner, rate, probe)
     parameters: Parameters = {"data": data, "marked": marked, "check": checks}
     reads: tuple[Folder, ...] = (data, marked, *checks)
@@ -224,8 +226,9 @@ def evaluate(
         parameters |= {"pruned": mask, "original": original}
         reads, needs = (*reads, mask, original), (mask, original)
     parameters |= {"head-images": params.head_images, "threads": params.threads, "out": out}
-    schemes = {params.watermarks[watermark].method} | {entry.method for entry in params.checks.values()}
-    used = (architecture(params, encoder), *(("watermarks", name) for name in sorted(schemes)))
+    methods = sorted({params.checks[name].method for name in names})
+    own = ("watermarks", params.watermarks[watermark].method)
+    used = (architecture(params, encoder), own, *(("checks", name) for name in methods))
     return Step("evaluate", out, parameters, used, reads, needs)
 
 
@@ -273,7 +276,7 @@ def steps(params: Params, stage: str) -> Iterator[Step]:
     elif stage == "watermark":
         for cell in marked:
             yield watermark(params, *cell)
-            yield from (check(params, *cell, name) for name in params.checks)
+            yield from (check(params, *cell, name) for name in checks_on(params, cell[3]))
     elif stage == "prune":
         rates = params.pruned_rates()
         yield from (prune(params, *cell, *how) for cell, how in product(marked, product(params.pruners, rates)))
@@ -284,6 +287,11 @@ def steps(params: Params, stage: str) -> Iterator[Step]:
             yield control(params, dataset, encoder, seed, name, dataset)
     elif stage == "report":
         yield report(params)
+
+
+def checks_on(params: Params, watermark: str) -> list[str]:
+    """The checks that are registered on encoders with this watermark."""
+    return [name for name, entry in params.checks.items() if entry.on is None or watermark in entry.on]
 
 
 def keyed_copies(params: Params) -> list[tuple[str, str]]:

@@ -74,17 +74,17 @@ class Encoder(Strict):
 class Watermark(Method):
     kind = "watermarks"
 
-    def named(self, name: str) -> Watermark:
-        return only_active(super().named(name), name, active=True)
-
 
 class Check(Method):
-    kind = "watermarks"
+    """``on``: the watermarks whose encoders it is registered on; all where it is absent."""
+
+    kind = "checks"
     keys: Annotated[int, Field(ge=LEAST_KEYS, le=10000)] | None = None
+    on: list[str] | None = None
 
     def named(self, name: str) -> Check:
-        entry = only_active(super().named(name), name, active=False)
-        if methods.constants("watermarks", entry.method)["KEYED"]:
+        entry: Check = super().named(name)
+        if methods.constants("checks", entry.method)["KEYED"]:
             return entry.model_copy(update={"keys": self.keys or LEAST_KEYS})
         if self.keys is not None:
             raise PrunemarkError(f"checks.{name}.keys: {self.keys} is not allowed: {entry.method} knows no keys")
@@ -94,15 +94,6 @@ class Check(Method):
 class Pruner(Method):
     kind = "pruners"
     scope: Literal["global", "layer"] = "global"
-
-
-def only_active(entry: Any, name: str, active: bool) -> Any:
-    found = methods.constants("watermarks", entry.method)["ACTIVE"]
-    if found != active:
-        allowed = [m for m in methods.names("watermarks") if methods.constants("watermarks", m)["ACTIVE"] == active]
-        axis = "watermarks" if active else "checks"
-        raise PrunemarkError(f"{axis}.{name}: {entry.method!r} is not allowed: one of {', '.join(allowed)}")
-    return entry
 
 
 class Params(Strict):
@@ -183,6 +174,11 @@ def complete_methods(params: Params) -> Params:
         axis: {name: entry.named(name) for name, entry in getattr(params, axis).items()}
         for axis in ("datasets", "encoders", "watermarks", "checks", "pruners")
     }
+    for name, entry in params.checks.items():
+        unknown = [one for one in entry.on or [] if one not in params.watermarks]
+        if unknown:
+            allowed = ", ".join(params.watermarks)
+            raise PrunemarkError(f"checks.{name}.on: {unknown[0]!r} is not one of the watermarks {allowed}")
     reserved = sorted(set(CONTROLS) & set(params.watermarks))
     if reserved:
         raise PrunemarkError(f"watermarks: {reserved[0]!r} is not allowed: the report uses this name for a control")

@@ -25,19 +25,25 @@ DIGITS = 10
 class CheckTrials:
     """The raw statistics of one scheme, one per key, beside what was frozen before pruning.
 
-    ``keyed``: keys make distinct trials. ``null_reached``: per null encoder, whether any key's statistic reached its
-    threshold there. ``intact_failed``, ``intact``: false alarms among benign copies, over all keys.
+    ``head``: through which head labels were seen, else empty. ``null_reached``: per null encoder, whether any key's
+    statistic reached its threshold there. ``intact_failed``, ``intact``: false alarms among benign copies, over all
+    keys. ``twin_reached``, ``bfloat16_reached``, ``forged_reached``: whether the encoder before marking, the intact one
+    in bfloat16, and an unmarked one under a key fitted to it afterwards reached the threshold, where that was tried.
     """
 
     name: str
     kind: str
+    head: str
     statistics: np.ndarray
     thresholds: np.ndarray
     null_reached: list[bool]
+    twin_reached: list[bool]
     wrong_reached: int
     wrong: int
     intact_failed: int
     intact: int
+    bfloat16_reached: list[bool]
+    forged_reached: list[bool]
 
 
 def rounded(value: float) -> float:
@@ -98,8 +104,9 @@ def check_rows(trials: CheckTrials, altered: bool) -> list[Row]:
     reached = trials.statistics >= trials.thresholds
     k, n = int(reached.sum()), len(reached)
     metric = "VerSR" if trials.kind == "robust" else "AuthSR"
+    named: Row = {"check": trials.name} | ({"head": trials.head} if trials.head else {})
     facts: Row = {
-        "check": trials.name,
+        **named,
         "statistic": rounded(float(trials.statistics.mean())),
         "threshold": rounded(float(trials.thresholds.mean())),
     }
@@ -110,12 +117,34 @@ def check_rows(trials: CheckTrials, altered: bool) -> list[Row]:
     rows = [share(metric, "keys", k, n, **facts)]
     if metric == "AuthSR" and altered:
         rows.append(share("TamperDR", "keys", n - k, n, **facts))
-    if not altered:
-        if trials.wrong:
-            rows.append(share("wrong_key_rate", "wrong keys", trials.wrong_reached, trials.wrong, check=trials.name))
-        rows.append(share("AuthFRR" if metric == "AuthSR" else "VerFRR", "benign copies", trials.intact_failed,
-                          trials.intact, check=trials.name))  # fmt: skip
-    return rows
+    return rows if altered else rows + calibration_rows(trials, metric, named)
+
+
+def calibration_rows(trials: CheckTrials, metric: str, named: Row) -> list[Row]:
+    """What was tried before pruning beside the nulls: wrong keys, benign copies, the twin, bfloat16, the forger."""
+    rows = []
+    if trials.wrong:
+        rows.append(share("wrong_key_rate", "wrong keys", trials.wrong_reached, trials.wrong, **named))
+    rejected = "AuthFRR" if metric == "AuthSR" else "VerFRR"
+    rows.append(share(rejected, "benign copies", trials.intact_failed, trials.intact, **named))
+    tried = {
+        "twin_accepted": trials.twin_reached,
+        "bfloat16_accepted": trials.bfloat16_reached,
+        "forger_accepted": trials.forged_reached,
+    }
+    return rows + [share(name, "encoders", sum(found), len(found), **named) for name, found in tried.items() if found]
+
+
+def detail_rows(samples: Arrays, name: str, head: str) -> list[Row]:
+    """The further raw numbers of a scheme's readings, as means over keys."""
+    prefix = f"detail/{name}/{head}/"
+    found = {key.removeprefix(prefix): samples[key] for key in sorted(samples) if key.startswith(prefix)}
+    named: Row = {"check": name} | ({"head": head} if head else {})
+    return [
+        single(detail, "mean over keys", float(values.mean()), n=len(values), **named)
+        for detail, values in found.items()
+        if np.isfinite(values).all()
+    ]
 
 
 def matrix(samples: Arrays, original: Arrays, classes: int) -> list[list[int]]:

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,10 +14,8 @@ from torch import Tensor
 from prunemark import methods, optimizers
 from prunemark.encoder import Architecture, Encoder
 from prunemark.errors import PrunemarkError
+from prunemark.hardware import precision
 from prunemark.randomness import draw_parameters, generator
-
-CPU_FACTS = Path("/proc/cpuinfo")
-BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # the last one is ARM's
 
 
 @dataclass(frozen=True)
@@ -44,20 +41,6 @@ def initialise(spec: Architecture, mean: list[float], std: list[float], seed: in
         encoder.mean.copy_(torch.tensor(mean))
         encoder.std.copy_(torch.tensor(std))
     return encoder
-
-
-def precision(device: str) -> torch.dtype:
-    """What forward passes of training compute in: bfloat16 where ``device`` has arithmetic for it, else float32.
-
-    A processor without it emulates bfloat16, at a tenth of the speed of float32. Where the processor cannot be asked
-    (no /proc/cpuinfo), float32.
-    """
-    if torch.device(device).type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        facts = CPU_FACTS.read_text().split() if CPU_FACTS.is_file() else []
-        native = not BF16_FLAGS.isdisjoint(facts)
-    return torch.bfloat16 if native else torch.float32
 
 
 class Trainer:

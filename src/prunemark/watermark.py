@@ -1,7 +1,8 @@
-"""What a watermark scheme keeps and what is compared: the secret, the null results, the threshold."""
+"""What a scheme keeps and what is compared: the secret, a reading of a suspect, the nulls, the threshold."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,6 +11,17 @@ from torch import Tensor
 
 from prunemark.encoder import Encoder
 
+Query = Callable[[Tensor], Tensor]
+Suspect = Encoder | Query
+
+
+@dataclass(frozen=True)
+class Images:
+    """uint8 (N, H, W, 3) each: ``train`` to embed with, ``keypool`` to draw keys from. The test set is in neither."""
+
+    train: Tensor
+    keypool: Tensor
+
 
 @dataclass(frozen=True)
 class Secret:
@@ -17,6 +29,23 @@ class Secret:
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one look at a suspect gave.
+
+    ``statistic`` is what the threshold decides on. ``p_value`` is there where a law or a test on this very suspect
+    gives one, ``trials`` where the statistic counts successes among so many. ``details`` are further raw numbers by
+    name (a trigger's flips, the sparsity of the host layer), ``places`` the names of altered parts where a scheme
+    localises.
+    """
+
+    statistic: float
+    p_value: float | None = None
+    trials: int | None = None
+    details: dict[str, float] = field(default_factory=dict)
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,8 +65,8 @@ class Nulls:
 class Threshold:
     """A trial succeeds iff its statistic is at least ``value``.
 
-    ``law`` names the exact law of the statistic under the null where there is one, and ``p_value`` is that law's
-    probability of reaching ``value``; both are ``None`` where only the measured nulls speak.
+    ``law`` names where it comes from: the law of the statistic under the null, a published constant, the number of
+    nulls it lies above; ``p_value`` is that law's probability of reaching ``value``, ``None`` where there is none.
     """
 
     value: float
@@ -46,14 +75,26 @@ class Threshold:
 
 
 class Scheme(Protocol):
-    """The functions of a module in ``watermarks/``; the contract is that folder's docstring."""
-
-    def embed(
-        self, encoder: Encoder, key: bytes, images: Tensor, generator: torch.Generator, **settings: Any
-    ) -> tuple[Encoder, Secret]: ...
+    """The functions of a module in ``watermarks/`` or ``checks/``; the contracts are those folders' docstrings."""
 
     def impostor(self, secret: Secret, key: bytes) -> Secret: ...
 
-    def statistic(self, suspect: Encoder, secret: Secret, batch: int = ...) -> float: ...
+    def measure(self, suspect: Any, secret: Secret) -> Reading: ...
 
     def calibrate(self, nulls: Nulls, secret: Secret) -> Threshold: ...
+
+
+class Watermark(Scheme, Protocol):
+    """A module in ``watermarks/``."""
+
+    def embed(
+        self, encoder: Encoder, key: bytes, images: Images, generator: torch.Generator, **settings: Any
+    ) -> tuple[Encoder, Secret]: ...
+
+
+class Check(Scheme, Protocol):
+    """A module in ``checks/``."""
+
+    def register(
+        self, encoder: Encoder, logits: Query, key: bytes, images: Images, generator: torch.Generator, **settings: Any
+    ) -> Secret: ...

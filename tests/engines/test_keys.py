@@ -15,6 +15,7 @@ from prunemark.files import read_json
 from prunemark.mask import apply, masks_from_scores
 from prunemark.pruners import magnitude, random
 from prunemark.randomness import experiment_key, generator
+from prunemark.access import seen
 from prunemark.stages._data import Data
 from prunemark.stages.fetch import fetch
 from prunemark.stages.train import train

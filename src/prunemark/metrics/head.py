@@ -24,9 +24,13 @@ class Head:
     def tensors(self) -> dict[str, Tensor]:
         return {"mean": self.mean, "std": self.std, "weight": self.weight, "bias": self.bias}
 
+    def logits(self, features: Tensor) -> Tensor:
+        """Class scores (N, classes) of features (N, d)."""
+        return ((features - self.mean) / self.std) @ self.weight + self.bias
+
     def predict(self, features: Tensor) -> Tensor:
         """Predicted classes (N,) of features (N, d)."""
-        return (((features - self.mean) / self.std) @ self.weight + self.bias).argmax(dim=1)
+        return self.logits(features).argmax(dim=1)
 
 
 def fit_head(features: Tensor, labels: Tensor, classes: int) -> Head:

@@ -37,8 +37,8 @@ class Book:
         return self.summaries.get((*point, check, head, metric))
 
     def success(self, point: Point, check: str) -> Summary | None:
-        """How often the scheme ``check`` succeeded: VerSR if it is robust, AuthSR if fragile."""
-        found = (self.get(point, metric, check=check) for metric in SUCCESS)
+        """How often ``check`` succeeded: VerSR if it is robust, AuthSR if fragile; of labels, the frozen head's."""
+        found = (self.get(point, metric, head, check) for metric in SUCCESS for head in ("", "frozen"))
         return next((summary for summary in found if summary), None)
 
     def level(self, point: Point) -> float | None:

@@ -195,10 +195,14 @@ class Panel:
 
 def method(asked: dict[str, Any], scheme: str) -> str:
     """The method of a watermark or check."""
-    name: str = asked["checks" if scheme in asked["checks"] else "watermarks"][scheme].get("method") or scheme
+    name: str = asked[axis(asked, scheme)][scheme].get("method") or scheme
     return name
+
+
+def axis(asked: dict[str, Any], scheme: str) -> str:
+    return "checks" if scheme in asked["checks"] else "watermarks"
 
 
 def keyed(asked: dict[str, Any], scheme: str) -> bool:
     """Whether keys make distinct trials of a watermark or check."""
-    return bool(methods.constants("watermarks", method(asked, scheme))["KEYED"])
+    return bool(methods.constants(axis(asked, scheme), method(asked, scheme))["KEYED"])

@@ -21,7 +21,7 @@ ADMISSIONS = {
     "deviation": "deviates from its source",
     "not a published scheme": "a baseline of our own",
 }
-KINDS = {"checks": "watermarks", "encoders": "objectives"}
+KINDS = {"encoders": "objectives"}
 LABELS = {"encoders": "objectives"}
 
 

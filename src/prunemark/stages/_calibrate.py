@@ -1,59 +1,92 @@
-"""Null results and thresholds, all before any pruning: unmarked encoders, wrong keys, intact copies."""
+"""Null results and thresholds, all before any pruning: unmarked encoders, wrong keys, intact copies, a forger."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 
 import torch
 
-from prunemark import methods
 from prunemark.encoder import Encoder
 from prunemark.randomness import experiment_key
+from prunemark.stages._examine import Examiner
 from prunemark.stages._secrets import Trials
 from prunemark.store import read_encoder, write_encoder
 from prunemark.watermark import Nulls, Secret
 
-BENIGN = ((1, 1), (7, 1), (64, 2), (250, 2))
+# Batch size and threads. With the encoder and a resaved copy of it: 30 evaluations that must not raise an alarm.
+BENIGN = tuple(product((1, 7, 50, 64, 250), (1, 2, 3)))
+# A robust statistic has room for such differences by design, and a dear one is asked often enough.
+BENIGN_ROBUST = ((7, 1), (250, 2))
+
+Forge = Callable[[Encoder], Secret]
 
 
 def calibrate(
-    scheme: ModuleType, method: str, marked: Encoder, secret: Secret, unmarked: list[Encoder], seed: int
+    scheme: ModuleType,
+    method: str,
+    marked: Encoder,
+    secret: Secret,
+    unmarked: list[Encoder],
+    twin: Encoder | None,
+    forge: Forge,
+    examiner: Examiner,
+    seed: int,
+    index: int,
 ) -> Trials:
-    """Measure the nulls of one key and freeze its threshold.
+    """Measure the nulls of key number ``index`` and freeze its threshold.
 
-    Wrong keys are derived from ``seed`` and numbered apart from all keys that are ever embedded.
+    ``twin`` is the encoder before an active scheme changed it. Wrong keys are derived from ``seed`` and numbered apart
+    from all keys that are ever embedded. Robust schemes are tried by a forger, too: ``forge`` fits a secret to an
+    unmarked encoder. Once per scheme, for the first key, features are also asked for in bfloat16.
     """
-    count = methods.constants("watermarks", method)["WRONG_KEYS"]
-    wrong = (experiment_key(seed, method, "wrong", i) for i in range(count))
+
+    def statistic(encoder: Encoder, held: Secret) -> float:
+        return float(scheme.measure(examiner.view(encoder), held).statistic)
+
+    wrong = (experiment_key(seed, method, "wrong", i) for i in range(scheme.WRONG_KEYS))
+    view = examiner.view(marked)
     nulls = Nulls(
-        unmarked=[scheme.statistic(encoder, secret) for encoder in unmarked],
-        wrong_keys=sorted(scheme.statistic(marked, scheme.impostor(secret, key)) for key in wrong),
-        intact=list(benign(scheme, marked, secret)),
+        unmarked=[statistic(encoder, secret) for encoder in unmarked],
+        wrong_keys=sorted(float(scheme.measure(view, scheme.impostor(secret, key)).statistic) for key in wrong),
+        intact=list(benign(scheme, marked, secret, examiner)),
     )
     threshold = scheme.calibrate(nulls, secret)
+    robust, queried = scheme.KIND == "robust", scheme.LEVEL != "WEIGHTS"
+    victim = next((encoder for encoder in (*unmarked, twin) if encoder is not None), None)
     return Trials(
         threshold=threshold.value,
         law=threshold.law,
         p_value=threshold.p_value,
-        marked=scheme.statistic(marked, secret),
+        marked=statistic(marked, secret),
         unmarked=nulls.unmarked,
-        wrong_keys=nulls.wrong_keys,
+        twin=None if twin is None else statistic(twin, secret),
+        wrong_keys=sorted(Counter(nulls.wrong_keys).items()),
         intact=nulls.intact,
+        bfloat16=bfloat16(scheme, marked, secret, examiner) if queried and index == 0 else None,
+        forged=statistic(victim, forge(victim)) if robust and index == 0 and victim is not None else None,
     )
 
 
-def benign(scheme: ModuleType, marked: Encoder, secret: Secret) -> Iterator[float]:
-    """The statistic on resaved and reloaded copies, in several batch sizes and thread counts."""
-    copy, threads = resaved(marked), torch.get_num_threads()
+def benign(scheme: ModuleType, marked: Encoder, secret: Secret, examiner: Examiner) -> Iterator[float]:
+    """The statistic on the encoder and a resaved, reloaded copy, in several batch sizes and thread counts."""
+    copies, threads = (marked, examiner.alias(resaved(marked), marked)), torch.get_num_threads()
+    ways = BENIGN_ROBUST if scheme.KIND == "robust" else BENIGN
     try:
-        for batch, count in BENIGN:
+        for encoder, (batch, count) in product(copies, ways):
             torch.set_num_threads(count)
-            yield scheme.statistic(copy, secret, batch=batch)
+            yield float(scheme.measure(examiner.view(encoder, batch), secret).statistic)
     finally:
         torch.set_num_threads(threads)
+
+
+def bfloat16(scheme: ModuleType, marked: Encoder, secret: Secret, examiner: Examiner) -> float:
+    """The statistic where the intact encoder answers in bfloat16: another function, so not among the benign ones."""
+    return float(scheme.measure(examiner.view(marked, precision=torch.bfloat16), secret).statistic)
 
 
 def resaved(encoder: Encoder) -> Encoder:

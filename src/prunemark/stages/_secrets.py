@@ -1,9 +1,10 @@
-"""Secrets and calibrations on disk: one file for all keys under which a scheme is registered."""
+"""Secrets and calibrations on disk: one key file for all keys under which a scheme is registered."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from prunemark import methods
@@ -12,38 +13,70 @@ from prunemark.files import read_json
 from prunemark.store import read_tensors, write_tensors
 from prunemark.watermark import Secret
 
-SECRET_FORMAT = "secret/1"
+KEY_FORMAT = "key/1"
 
 
-def write_secrets(path: Path, method: str, secrets: list[Secret]) -> None:
-    """Write the secrets of one scheme, in the order of their keys."""
-    tensors = {f"{i}/{name}": tensor for i, secret in enumerate(secrets) for name, tensor in secret.tensors.items()}
-    header = {"format": SECRET_FORMAT, "method": method, "facts": [secret.facts for secret in secrets]}
+@dataclass(frozen=True)
+class Key:
+    """One key as verification needs it: the secret, and the threshold that was frozen with it."""
+
+    secret: Secret
+    threshold: float
+
+
+@dataclass(frozen=True)
+class KeyFile:
+    """All keys of one scheme, in the order of their numbers; ``kind`` is ``watermarks`` or ``checks``."""
+
+    kind: str
+    method: str
+    keys: list[Key]
+
+    def scheme(self) -> ModuleType:
+        return methods.load(self.kind, self.method)
+
+
+def write_keys(path: Path, file: KeyFile) -> None:
+    """Write a key file. Its SHA-256, which the receipt beside it holds, is the commitment to the keys."""
+    tensors = {f"{i}/{name}": t for i, key in enumerate(file.keys) for name, t in key.secret.tensors.items()}
+    header = {
+        "format": KEY_FORMAT,
+        "kind": file.kind,
+        "method": file.method,
+        "facts": [key.secret.facts for key in file.keys],
+        "thresholds": [key.threshold for key in file.keys],
+    }
     write_tensors(path, tensors, header)
 
 
-def read_secrets(path: Path) -> tuple[str, list[Secret]]:
-    """The method's name and its secrets.
+def read_keys(path: Path) -> KeyFile:
+    """Read a key file.
 
     Raises:
-        PrunemarkError: another format.
+        PrunemarkError: another format, or a scheme that is not known here.
     """
     tensors, header = read_tensors(path)
-    if header.get("format") != SECRET_FORMAT:
-        raise PrunemarkError(f"{path}: format {header.get('format')!r}; allowed: {SECRET_FORMAT!r}")
-    secrets = []
-    for i, facts in enumerate(header["facts"]):
-        own = {name.partition("/")[2]: t for name, t in tensors.items() if name.partition("/")[0] == str(i)}
-        secrets.append(Secret(own, facts))
-    return header["method"], secrets
+    if header.get("format") != KEY_FORMAT:
+        raise PrunemarkError(f"{path}: format {header.get('format')!r}; allowed: {KEY_FORMAT!r}")
+    try:
+        methods.module_name(header["kind"], header["method"])
+        keys = []
+        for i, (facts, threshold) in enumerate(zip(header["facts"], header["thresholds"], strict=True)):
+            own = {name.partition("/")[2]: t for name, t in tensors.items() if name.partition("/")[0] == str(i)}
+            keys.append(Key(Secret(own, dict(facts)), float(threshold)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise PrunemarkError(f"{path}: not a key file of prunemark ({error!r})") from None
+    return KeyFile(header["kind"], header["method"], keys)
 
 
 @dataclass(frozen=True)
 class Trials:
     """What was measured under one key before anything was pruned; a statistic succeeds iff it reaches ``threshold``.
 
-    ``marked``: the marked encoder itself. ``unmarked``: one value per null encoder. ``wrong_keys``: sorted values.
-    ``intact``: one value per benign copy.
+    ``marked``: the marked encoder itself. ``unmarked``: one value per null encoder. ``twin``: the encoder before an
+    active scheme changed it. ``wrong_keys``: values in ascending order, each with how often it came. ``intact``: one
+    value per benign copy. ``bfloat16``: the marked encoder answering in bfloat16. ``forged``: an unmarked encoder under
+    a secret fitted to it afterwards. ``None``: not applicable, or asked of the first key alone.
     """
 
     threshold: float
@@ -51,8 +84,11 @@ class Trials:
     p_value: float | None
     marked: float
     unmarked: list[float]
-    wrong_keys: list[float]
+    twin: float | None
+    wrong_keys: list[tuple[float, int]]
     intact: list[float]
+    bfloat16: float | None
+    forged: float | None
 
 
 @dataclass(frozen=True)
@@ -73,6 +109,6 @@ def read_calibration(path: Path) -> Calibration:
     return Calibration(found["method"], found["kind"], found["level"], [Trials(**one) for one in found["trials"]])
 
 
-def describe(method: str, trials: list[Trials]) -> Calibration:
-    constants = methods.constants("watermarks", method)
+def describe(kind: str, method: str, trials: list[Trials]) -> Calibration:
+    constants = methods.constants(kind, method)
     return Calibration(method, constants["KIND"], constants["LEVEL"], trials)

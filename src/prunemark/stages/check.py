@@ -6,16 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from prunemark import methods
+from prunemark.encoder import Encoder
 from prunemark.files import write_json
+from prunemark.metrics.head import Head
 from prunemark.randomness import experiment_key, generator
 from prunemark.record import RECEIPT, Recorder
 from prunemark.stages._calibrate import calibrate
 from prunemark.stages._data import read_data
-from prunemark.stages._secrets import describe, write_secrets
+from prunemark.stages._examine import Examiner, dense_head, material
+from prunemark.stages._secrets import Key, KeyFile, describe, write_keys
 from prunemark.stages.watermark import read_trained
-from prunemark.store import read_encoder
+from prunemark.store import read_encoder, read_tensors
+from prunemark.watermark import Secret
 
 
 def check(
@@ -26,6 +31,7 @@ def check(
     settings: dict[str, Any],
     keys: int,
     seed: int,
+    head_images: int,
     threads: int,
     out: Path,
 ) -> None:
@@ -39,22 +45,41 @@ def check(
         "set": settings,
         "keys": keys,
         "seed": seed,
+        "head-images": head_images,
         "threads": threads,
         "out": out.as_posix(),
     }
     recorder = Recorder("check", out, parameters, seed)
-    pool = read_data(data, recorder).images("keypool")
-    recorder.reads(marked / RECEIPT, marked / "encoder.safetensors")
+    images = read_data(data, recorder)
+    recorder.reads(*(marked / name for name in (RECEIPT, "encoder.safetensors", "head.safetensors")))
     encoder = read_encoder(marked / "encoder.safetensors")
     unmarked = [read_trained(folder, recorder) for folder in nulls]
-    scheme = methods.load("watermarks", method)
+    scheme, shown = methods.load("checks", method), material(images)
+    examiner = Examiner(scheme, images, head_images)
+    head = Head(**read_tensors(marked / "head.safetensors")[0])
+
+    def register(victim: Encoder, fitted: Head, purpose: str, key: int) -> Secret:
+        held: Secret = scheme.register(
+            victim,
+            fitted.logits,
+            experiment_key(seed, method, purpose, key),
+            shown,
+            generator(purpose, method, seed, key),
+            **settings,
+        )
+        return held
+
     secrets, trials = [], []
-    for key in range(keys):
-        secret_key = experiment_key(seed, method, "register", key)
-        _, secret = scheme.embed(encoder, secret_key, pool, generator("register", method, seed, key), **settings)
+    for key in tqdm(range(keys), desc=method, unit="key", disable=None, leave=False):
+        secret = register(encoder, head, "register", key)
+
+        def forge(victim: Encoder, key: int = key) -> Secret:
+            return register(victim, dense_head(victim, images, head_images), "forge", key)
+
         secrets.append(secret)
-        trials.append(calibrate(scheme, method, encoder, secret, unmarked, seed))
-    write_secrets(out / "secret.safetensors", method, secrets)
-    write_json(out / "calibration.json", describe(method, trials).to_dict())
+        trials.append(calibrate(scheme, method, encoder, secret, unmarked, None, forge, examiner, seed, key))
+    held = [Key(secret, trial.threshold) for secret, trial in zip(secrets, trials, strict=True)]
+    write_keys(out / "secret.safetensors", KeyFile("checks", method, held))
+    write_json(out / "calibration.json", describe("checks", method, trials).to_dict())
     recorder.wrote("secret.safetensors", "calibration.json")
     recorder.finish()

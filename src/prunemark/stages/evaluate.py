@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunemark import methods
 from prunemark import scores as rows
+from prunemark.access import seen
 from prunemark.encoder import Encoder, features
 from prunemark.files import read_json, write_json
 from prunemark.metrics import size
@@ -23,11 +23,13 @@ from prunemark.metrics.knn import knn_predict
 from prunemark.metrics.similarity import cka_parts, cosines
 from prunemark.record import RECEIPT, Recorder
 from prunemark.stages._data import Data, read_data
-from prunemark.stages._secrets import read_calibration, read_secrets
+from prunemark.stages._secrets import read_calibration, read_keys
 from prunemark.stages.prune import read_pruned
 from prunemark.store import read_arrays, read_tensors, write_arrays, write_tensors
+from prunemark.watermark import Reading
 
 SCHEMA = 1
+HEADS = ("frozen", "refit")
 
 
 def evaluate(
@@ -62,7 +64,8 @@ def evaluate(
 
     head = Head(**read_tensors(marked / "head.safetensors")[0])
     test = features(encoder, images.images("test"))
-    samples = {**predictions(encoder, images, test, head, head_images), **statistics(encoder, marked, checks, recorder)}
+    heads, train = fit_heads(encoder, images, head, head_images)
+    samples = predictions(heads, train, test, images, head_images) | readings(encoder, heads, marked, checks, recorder)
     if original:
         recorder.reads(*(original / name for name in ("features.safetensors", "samples.npz", RECEIPT)))
         before = read_tensors(original / "features.safetensors")[0]["features"]
@@ -77,30 +80,49 @@ def evaluate(
     recorder.finish()
 
 
-def predictions(encoder: Encoder, images: Data, test: Tensor, head: Head, head_images: int) -> rows.Arrays:
-    """Labels and predicted classes (N,) of the test set under the frozen head, a refitted head and kNN."""
+def fit_heads(encoder: Encoder, images: Data, frozen: Head, head_images: int) -> tuple[dict[str, Head], Tensor]:
+    """The frozen head and one refitted on the encoder's training features, (N, d), which come with them."""
     shown, labels = images.head_part(head_images)
     train = features(encoder, shown)
-    found = {
-        "frozen": head.predict(test),
-        "refit": fit_head(train, labels, images.classes).predict(test),
-        "knn": knn_predict(train, labels, test, images.classes),
-    }
+    return {"frozen": frozen, "refit": fit_head(train, labels, images.classes)}, train
+
+
+def predictions(heads: dict[str, Head], train: Tensor, test: Tensor, images: Data, head_images: int) -> rows.Arrays:
+    """Labels and predicted classes (N,) of the test set under every head and kNN."""
+    _, labels = images.head_part(head_images)
+    found = {name: head.predict(test) for name, head in heads.items()}
+    found["knn"] = knn_predict(train, labels, test, images.classes)
     compact = {f"predicted_{name}": predicted.numpy().astype(np.int16) for name, predicted in found.items()}
     return {"labels": images.labels("test").numpy().astype(np.int16), **compact}
 
 
-def statistics(encoder: Encoder, marked: Path, checks: list[Path], recorder: Recorder) -> rows.Arrays:
-    """The raw statistic of the watermark and of every check, one value per key."""
-    found = {}
+def readings(
+    encoder: Encoder, heads: dict[str, Head], marked: Path, checks: list[Path], recorder: Recorder
+) -> rows.Arrays:
+    """The raw statistic of the watermark and of every check, one value per key, and their details; where only labels
+    are seen, once per head."""
+    found: rows.Arrays = {}
     for folder in (marked, *checks):
         recorder.reads(folder / "secret.safetensors", folder / "calibration.json", folder / RECEIPT)
-        method, secrets = read_secrets(folder / "secret.safetensors")
-        scheme = methods.load("watermarks", method)
+        file = read_keys(folder / "secret.safetensors")
+        scheme = file.scheme()
         if scheme.KIND != "control":
-            values = [scheme.statistic(encoder, secret) for secret in secrets]
-            found[f"statistic_{scheme_name(folder, marked)}"] = np.array(values, dtype=np.float64)
+            for head in HEADS if scheme.LEVEL == "LABELS" else ("",):
+                view = seen(scheme.LEVEL, encoder, heads[head or "frozen"].predict)
+                read = [scheme.measure(view, key.secret) for key in file.keys]
+                found |= as_arrays(f"{scheme_name(folder, marked)}/{head}", read)
     return found
+
+
+def as_arrays(name: str, read: list[Reading]) -> rows.Arrays:
+    """Readings of one scheme, one per key, as named arrays."""
+    arrays = {f"statistic/{name}": np.array([reading.statistic for reading in read], dtype=np.float64)}
+    if all(reading.p_value is not None for reading in read):
+        arrays[f"detail/{name}/p_value"] = np.array([reading.p_value for reading in read], dtype=np.float64)
+    for detail in sorted({detail for reading in read for detail in reading.details}):
+        values = [reading.details.get(detail, np.nan) for reading in read]
+        arrays[f"detail/{name}/{detail}"] = np.array(values, dtype=np.float64)
+    return arrays
 
 
 def scheme_name(folder: Path, marked: Path) -> str:
@@ -138,8 +160,11 @@ def score(
         content["agreement_matrix"] = rows.matrix(samples, before, classes)
     for folder in (marked, *checks):
         name = scheme_name(folder, marked)
-        if f"statistic_{name}" in samples:
-            table += rows.check_rows(check_trials(folder, name, samples[f"statistic_{name}"]), altered=bool(original))
+        for head in ("", *HEADS):
+            if f"statistic/{name}/{head}" in samples:
+                trials = check_trials(folder, name, head, samples[f"statistic/{name}/{head}"])
+                table += rows.check_rows(trials, altered=bool(original))
+                table += rows.detail_rows(samples, name, head)
     table += size_rows(sizes)
     return {**content, "rows": table}
 
@@ -155,18 +180,22 @@ def size_rows(sizes: dict[str, int]) -> list[rows.Row]:
     return [rows.single("sparsity", "weights", removed / total, k=removed, n=total), *table]
 
 
-def check_trials(folder: Path, name: str, values: np.ndarray) -> rows.CheckTrials:
+def check_trials(folder: Path, name: str, head: str, values: np.ndarray) -> rows.CheckTrials:
     calibration = read_calibration(folder / "calibration.json")
     trials = calibration.trials
     encoders = len(trials[0].unmarked)
     return rows.CheckTrials(
         name=name,
         kind=calibration.kind,
+        head=head,
         statistics=values,
         thresholds=np.array([trial.threshold for trial in trials]),
         null_reached=[any(t.unmarked[i] >= t.threshold for t in trials) for i in range(encoders)],
-        wrong_reached=sum(value >= t.threshold for t in trials for value in t.wrong_keys),
-        wrong=sum(len(t.wrong_keys) for t in trials),
+        twin_reached=[t.twin >= t.threshold for t in trials if t.twin is not None],
+        wrong_reached=sum(count for t in trials for value, count in t.wrong_keys if value >= t.threshold),
+        wrong=sum(count for t in trials for _, count in t.wrong_keys),
         intact_failed=sum(value < t.threshold for t in trials for value in t.intact),
         intact=sum(len(t.intact) for t in trials),
+        bfloat16_reached=[t.bfloat16 >= t.threshold for t in trials if t.bfloat16 is not None],
+        forged_reached=[t.forged >= t.threshold for t in trials if t.forged is not None],
     )

@@ -8,15 +8,16 @@ from typing import Any
 import torch
 
 from prunemark import methods
-from prunemark.encoder import Encoder, features
+from prunemark.encoder import Encoder
 from prunemark.files import write_json
-from prunemark.metrics.head import fit_head
 from prunemark.randomness import experiment_key, generator
 from prunemark.record import RECEIPT, Recorder
 from prunemark.stages._calibrate import calibrate
 from prunemark.stages._data import read_data
-from prunemark.stages._secrets import describe, write_secrets
+from prunemark.stages._examine import Examiner, dense_head, material
+from prunemark.stages._secrets import Key, KeyFile, Trials, describe, write_keys
 from prunemark.store import read_encoder, write_encoder, write_tensors
+from prunemark.watermark import Secret
 
 
 def watermark(
@@ -57,18 +58,24 @@ def watermark(
     clean = read_trained(encoder, recorder)
     unmarked = [read_trained(folder, recorder) for folder in nulls]
     scheme = methods.load("watermarks", method)
-    secret_key = experiment_key(seed, method, "embed", key)
-    draw = generator("embed", method, seed, key)
-    marked, secret = scheme.embed(clean, secret_key, images.images("keypool"), draw, **settings)
-    is_control = methods.constants("watermarks", method)["KIND"] == "control"
-    trials = [] if is_control else [calibrate(scheme, method, marked, secret, unmarked, seed)]
+    shown, secret_key = material(images), experiment_key(seed, method, "embed", key)
+    marked, secret = scheme.embed(clean, secret_key, shown, generator("embed", method, seed, key), **settings)
+    trials: list[Trials] = []
+    if scheme.KIND != "control":
 
-    shown, labels = images.head_part(head_images)
-    head = fit_head(features(marked, shown), labels, images.classes)
+        def forge(victim: Encoder) -> Secret:
+            forger = experiment_key(seed, method, "forge", key)
+            held: Secret = scheme.forge(victim, forger, shown, generator("forge", method, seed, key), **settings)
+            return held
+
+        examiner = Examiner(scheme, images, head_images)
+        trials = [calibrate(scheme, method, marked, secret, unmarked, clean, forge, examiner, seed, index=0)]
+
     write_encoder(out / "encoder.safetensors", marked)
-    write_secrets(out / "secret.safetensors", method, [secret])
-    write_tensors(out / "head.safetensors", head.tensors())
-    write_json(out / "calibration.json", describe(method, trials).to_dict())
+    keys = [Key(secret, trial.threshold) for trial in trials]
+    write_keys(out / "secret.safetensors", KeyFile("watermarks", method, keys))
+    write_tensors(out / "head.safetensors", dense_head(marked, images, head_images).tensors())
+    write_json(out / "calibration.json", describe("watermarks", method, trials).to_dict())
     recorder.wrote("encoder.safetensors", "head.safetensors", "secret.safetensors", "calibration.json")
     recorder.finish()
 

@@ -1,31 +1,33 @@
-"""Watermark schemes and passive checks: one module per name.
+"""Watermark schemes, which change the encoder: one module per name. Passive schemes are in `prunemark.checks`.
 
 Contract. A module ``watermarks/<name>.py`` has these literal constants
 
-``ACTIVE: bool``      True: it changes the encoder (a name for ``watermarks``); False: a passive check (``checks``)
 ``KIND: str``         ``"fragile"``, ``"robust"``, ``"reversible"`` (fragile, and undone bit for bit) or ``"control"``
-``LEVEL: str``        what it needs of a suspect: ``"WEIGHTS"``, ``"FEATURES"`` or ``"LABELS"``
-``KEYED: bool``       whether another key makes another trial (sha256: no)
+``LEVEL: str``        what it sees of a suspect: ``"WEIGHTS"``, ``"FEATURES"`` or ``"LABELS"`` (`prunemark.access`)
+``KEYED: bool``       whether another key makes another trial
 ``WRONG_KEYS: int``   under how many wrong keys the marked encoder is tried when thresholds are frozen
-``SETTINGS: dict``    its own settings with their defaults
+``SETTINGS: dict``    its own settings with their defaults; ``steps`` or ``epochs`` of 0, where it learns, embed nothing
 ``LEAST: dict``       the smallest values allowed of those that are numbers
 
 and these functions (shapes and units as in `prunemark.watermark`)
 
 ``embed(encoder, key, images, generator, **settings) -> (encoder, Secret)``
-    ``key``: 32 bytes. ``images``: uint8 (N, H, W, 3) of the key pool, never of the test set. Leaves its argument
-    untouched; an active scheme returns a marked copy that lies on the 2^-24 grid, a passive one the encoder itself.
+    ``key``: 32 bytes. Leaves its argument untouched and returns a marked copy that lies on the 2^-24 grid. Schemes that
+    learn do so by `prunemark.embedding`, and by nothing else.
     Raises `PrunemarkError`, with the numbers, where the encoder cannot hold the mark.
 ``impostor(secret, key) -> Secret``
     What somebody with another key would hold in place of ``secret``.
-``statistic(suspect, secret, batch=250) -> float``
-    Larger means more surely "intact" (fragile) or "mine" (robust). Never raises for an altered suspect.
+``measure(suspect, secret) -> Reading``
+    ``suspect``: an `Encoder` at level WEIGHTS, else a function that answers uint8 images (N, H, W, 3) with features
+    (N, d) or classes (N,). A larger statistic means more surely "intact" (fragile) or "mine" (robust). Never raises
+    for an altered suspect.
 ``calibrate(nulls, secret) -> Threshold``
     The threshold that is frozen before anything is pruned; a trial succeeds iff its statistic reaches it.
+``forge(encoder, key, images, generator, **settings) -> Secret``
+    Robust schemes: the best secret that somebody can fit afterwards to an encoder that carries no mark. What this
+    fools is refused by a commitment to the key made before release, and by nothing else.
 ``restore(marked, secret) -> Encoder``
-    Reversible schemes only: the encoder before embedding, bit for bit, from the marked one and the secret alone.
-``bits(secret) -> int``
-    Bit-string schemes only: the length of the string whose matches the statistic counts.
+    Reversible schemes: the encoder before embedding, bit for bit, from the marked one and the secret alone.
 
 A module of KIND ``"control"`` has ``embed`` alone. Modules whose name begins with an underscore are shared parts.
 """

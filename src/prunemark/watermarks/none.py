@@ -5,12 +5,10 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor
 
 from prunemark.encoder import Encoder
-from prunemark.watermark import Secret
+from prunemark.watermark import Images, Secret
 
-ACTIVE = True
 KIND = "control"
 LEVEL = "WEIGHTS"
 KEYED = False
@@ -18,6 +16,6 @@ WRONG_KEYS = 0
 SETTINGS: dict[str, object] = {}
 
 
-def embed(encoder: Encoder, key: bytes, images: Tensor, generator: torch.Generator) -> tuple[Encoder, Secret]:
+def embed(encoder: Encoder, key: bytes, images: Images, generator: torch.Generator) -> tuple[Encoder, Secret]:
     """A copy of the encoder, bit for bit, and an empty secret; key, images and generator are not looked at."""
     return copy.deepcopy(encoder), Secret()

@@ -29,13 +29,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from prunemark.encoder import BATCH, GRID, Encoder, features, state, state_bytes
+from prunemark.embedding import sample
+from prunemark.encoder import GRID, Encoder, features, state, state_bytes
 from prunemark.errors import PrunemarkError
-from prunemark.watermark import Nulls, Secret, Threshold
+from prunemark.watermark import Images, Nulls, Reading, Secret, Threshold
 from prunemark.watermarks import _histogram_shift
 from prunemark.watermarks._histogram_shift import Bins
 
-ACTIVE = True
 KIND = "reversible"
 LEVEL = "WEIGHTS"
 KEYED = True
@@ -52,13 +52,13 @@ HEADER = bytes([VERSION, MAC_BYTES])
 PAYLOAD_BITS = 8 * (len(HEADER) + MAC_BYTES)
 
 
-def embed(encoder: Encoder, key: bytes, images: Tensor, generator: torch.Generator) -> tuple[Encoder, Secret]:
+def embed(encoder: Encoder, key: bytes, images: Images, generator: torch.Generator) -> tuple[Encoder, Secret]:
     """Write an HMAC of all bytes of ``encoder`` into the least important kernels of a copy of it.
 
     Args:
         encoder: on the 2^-24 grid; left untouched.
         key: 32 bytes.
-        images: uint8 (N, H, W, 3), of which at most 512 are used for the channels' entropies.
+        images: at most 512 of the training images are used for the channels' entropies.
         generator: draws those images.
 
     Raises:
@@ -67,8 +67,8 @@ def embed(encoder: Encoder, key: bytes, images: Tensor, generator: torch.Generat
     _check_grid(encoder)
     marked = copy.deepcopy(encoder)
     name, layer = host_layer(marked)
-    sample = images[torch.randperm(len(images), generator=generator)[:ENTROPY_IMAGES]]
-    order = torch.argsort(channel_entropies(marked, layer, sample), stable=True)
+    shown = sample(images.train, ENTROPY_IMAGES, generator)
+    order = torch.argsort(channel_entropies(marked, layer, shown), stable=True)
     channels, digits, bins = _place(name, layer, order)
     message = _to_bits(HEADER + _mac(key, encoder))
     _apply(layer, channels, digits, lambda host: _histogram_shift.shift(host, message, bins))
@@ -212,13 +212,13 @@ def impostor(secret: Secret, key: bytes) -> Secret:
     return Secret(secret.tensors, {**secret.facts, "key": key.hex()})
 
 
-def statistic(suspect: Encoder, secret: Secret, batch: int = BATCH) -> float:
-    """1.0 if a payload comes out and is the HMAC of the restored encoder, else 0.0."""
-    return float(_authentic(suspect, secret) is not None)
+def measure(suspect: Encoder, secret: Secret) -> Reading:
+    """1 if a payload comes out and is the HMAC of the restored encoder, else 0."""
+    return Reading(float(_authentic(suspect, secret) is not None))
 
 
 def calibrate(nulls: Nulls, secret: Secret) -> Threshold:
-    """1.0: authentic or not, there is nothing to calibrate."""
+    """1: authentic or not, there is nothing to calibrate."""
     return Threshold(1.0)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from prunemark.encoder import Encoder, features, snap, state, state_bytes
 from prunemark.errors import PrunemarkError
-from prunemark.watermark import Secret
+from prunemark.watermark import Images, Secret
 from prunemark.watermarks import reversible
 
 Embed = Callable[..., tuple[Encoder, Secret]]
@@ -53,7 +53,7 @@ def test_only_host_channels_change_and_by_one_step(encoder: Encoder, marks: Mark
 
 
 def test_host_is_the_largest_layer_and_its_least_entropic_half(
-    encoder: Encoder, marks: Marks, images: torch.Tensor
+    encoder: Encoder, marks: Marks, images: Images
 ) -> None:
     _, secret = marks("reversible")
     sizes = {n: m.weight.numel() for n, m in encoder.named_modules() if isinstance(m, torch.nn.Conv2d)}
@@ -61,7 +61,7 @@ def test_host_is_the_largest_layer_and_its_least_entropic_half(
     outputs: list[torch.Tensor] = []
     layer = encoder.get_submodule(secret.facts["layer"])
     hook = layer.register_forward_hook(lambda _module, _inputs, out: outputs.append(out.mean((2, 3)).double()))
-    features(encoder, images)
+    features(encoder, images.train)
     hook.remove()
     entropies = []
     for channel in torch.cat(outputs).numpy().T:
@@ -89,7 +89,7 @@ def test_digits_are_the_most_that_hold_the_payload(encoder: Encoder, marks: Mark
 def test_tiny_encoders_hold_the_payload(width: int, new_encoder: Callable[..., Encoder], embed: Embed) -> None:
     original = new_encoder("tiny", width=width)
     marked, secret = embed("reversible", original)
-    assert reversible.statistic(marked, secret) == 1.0
+    assert reversible.measure(marked, secret).statistic == 1.0
     assert state_bytes(reversible.restore(marked, secret)) == state_bytes(original)
 
 
@@ -128,7 +128,7 @@ def test_one_grid_step_is_noticed_and_not_restored(place: str, marks: Marks) -> 
     name = secret.facts["layer"] if place == "host" else "backbone.conv1"
     channel = int(secret.tensors["channels"][0]) if place == "host" else 0
     marked.state_dict()[f"{name}.weight"][channel, 0, 0, 0] += 2.0**-24
-    assert reversible.statistic(marked, secret) == 0.0
+    assert reversible.measure(marked, secret).statistic == 0.0
     with pytest.raises(PrunemarkError, match="altered"):
         reversible.restore(marked, secret)
 
@@ -136,4 +136,4 @@ def test_one_grid_step_is_noticed_and_not_restored(place: str, marks: Marks) -> 
 @pytest.mark.parametrize("rate", [0.001, 0.01, 0.5])
 def test_pruning_is_noticed(rate: float, marks: Marks, prune: Callable[..., Encoder]) -> None:
     marked, secret = marks("reversible")
-    assert reversible.statistic(prune(marked, rate), secret) == 0.0
+    assert reversible.measure(prune(marked, rate), secret).statistic == 0.0

@@ -14,14 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from prunemark.checks import feature_digest
 from prunemark.encoder import Encoder, features
 from prunemark.errors import PrunemarkError
 from prunemark.randomness import experiment_key
-from prunemark.watermark import Nulls, Secret
-from prunemark.watermarks import feature_digest
+from prunemark.watermark import Images, Nulls, Reading, Secret
 
 Embed = Callable[..., tuple[Encoder, Secret]]
 Marks = Callable[[str], tuple[Encoder, Secret]]
+Read = Callable[..., Reading]
 KEYS = [experiment_key(3, "feature-digest", "test", i) for i in range(20)]
 
 
@@ -52,7 +53,7 @@ def test_benign_variation_leaves_a_factor_of_50(
 ) -> None:
     pool = new_images(250, 28)
     intact = new_encoder("benign", width=16, image_size=28)
-    _, secret = embed("feature-digest", intact, pool=pool)
+    _, secret = embed("feature-digest", intact, pool=Images(pool, pool))
     chosen = secret.tensors["images"]
     reference, deviation = features(intact, chosen), 0.0
     try:
@@ -67,19 +68,19 @@ def test_benign_variation_leaves_a_factor_of_50(
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8, 250])
-def test_intact_matches_in_any_batch_size(batch: int, encoder: Encoder, embed: Embed) -> None:
+def test_intact_matches_in_any_batch_size(batch: int, encoder: Encoder, embed: Embed, read: Read) -> None:
     for key in KEYS[:5]:
         _, secret = embed("feature-digest", encoder, key=key)
-        assert feature_digest.statistic(encoder, secret, batch) == 8.0
+        assert read("feature-digest", encoder, secret, batch) == Reading(8.0, trials=8)
 
 
 def test_pruning_one_percent_is_noticed_under_every_key(
-    encoder: Encoder, embed: Embed, prune: Callable[..., Encoder]
+    encoder: Encoder, embed: Embed, read: Read, prune: Callable[..., Encoder]
 ) -> None:
     pruned = prune(encoder, 0.01)
     for key in KEYS:
         _, secret = embed("feature-digest", encoder, key=key)
-        assert feature_digest.statistic(pruned, secret) < 8.0
+        assert read("feature-digest", pruned, secret).statistic < 8.0
 
 
 def test_keys_draw_different_images(encoder: Encoder, embed: Embed) -> None:
@@ -96,9 +97,9 @@ def test_a_cell_number_that_does_not_fit_has_no_digest(value: float) -> None:
     assert feature_digest.digest(KEYS[0], 0, torch.tensor([0.0, value], dtype=torch.float64)) == ""
 
 
-def test_too_small_a_pool_is_refused(encoder: Encoder, embed: Embed, images: torch.Tensor) -> None:
+def test_too_small_a_pool_is_refused(encoder: Encoder, embed: Embed, images: Images) -> None:
     with pytest.raises(PrunemarkError, match="5 images in the key pool; allowed: 8 or more"):
-        embed("feature-digest", encoder, pool=images[:5])
+        embed("feature-digest", encoder, pool=Images(images.train, images.keypool[:5]))
 
 
 @pytest.mark.parametrize("value", [0.0, float("nan")])

@@ -11,16 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from prunemark import methods
-from prunemark.encoder import Architecture, Encoder, snap, weights
+from prunemark.access import seen
+from prunemark.encoder import BATCH, Architecture, Encoder, features, snap, weights
+from prunemark.metrics.head import Head, fit_head
 from prunemark.randomness import draw_parameters, generator
-from prunemark.watermark import Nulls, Secret
+from prunemark.watermark import Images, Nulls, Reading, Secret
 
 KEY = bytes(range(32))
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def draw_encoder(name: str, width: int = 8, image_size: int = 16, architecture: str = "resnet18") -> Encoder:
@@ -63,8 +60,8 @@ def other_encoder() -> Encoder:
 
 
 @pytest.fixture(scope="session")
-def images() -> Tensor:
-    return draw_images(256, 16)
+def images() -> Images:
+    return Images(draw_images(256, 16), draw_images(128, 16, seed=1))
 
 
 @pytest.fixture(scope="session")
@@ -72,15 +69,38 @@ def new_images() -> Callable[..., Tensor]:
     return draw_images
 
 
+def kind_of(name: str) -> str:
+    """The folder of a scheme."""
+    return next(kind for kind in ("watermarks", "checks") if name in methods.names(kind))
+
+
 @pytest.fixture(scope="session")
-def embed(images: Tensor) -> Callable[..., tuple[Encoder, Secret]]:
-    """Embed under the fixed key and seed with default settings, or under those given."""
+def head_of(images: Images) -> Callable[[Encoder], Head]:
+    """The head of an encoder: it tells the dominant colour of an image. Fitted once."""
+    fitted: dict[int, tuple[Encoder, Head]] = {}
+
+    def get(encoder: Encoder) -> Head:
+        if id(encoder) not in fitted:
+            labels = images.train.float().mean(dim=(1, 2)).argmax(dim=1)
+            fitted[id(encoder)] = (encoder, fit_head(features(encoder, images.train), labels, 3))
+        return fitted[id(encoder)][1]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def embed(images: Images, head_of: Callable[[Encoder], Head]) -> Callable[..., tuple[Encoder, Secret]]:
+    """Embed a watermark, or register a check, under the fixed key and seed with default settings or those given."""
 
     def run(
-        name: str, encoder: Encoder, key: bytes = KEY, pool: Tensor = images, **settings: object
+        name: str, encoder: Encoder, key: bytes = KEY, pool: Images = images, **settings: object
     ) -> tuple[Encoder, Secret]:
-        given = methods.complete("watermarks", name, settings)
-        return methods.load("watermarks", name).embed(encoder, key, pool, generator("test embed"), **given)
+        given, source = methods.complete(kind_of(name), name, settings), generator("test embed")
+        scheme = methods.load(kind_of(name), name)
+        if kind_of(name) == "checks":
+            return encoder, scheme.register(encoder, head_of(encoder).logits, key, pool, source, **given)
+        marked, secret = scheme.embed(encoder, key, pool, source, **given)
+        return marked, secret
 
     return run
 
@@ -96,6 +116,20 @@ def marks(encoder: Encoder, embed: Callable[..., tuple[Encoder, Secret]]) -> Cal
         return cache[name]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def read(head_of: Callable[[Encoder], Head]) -> Callable[..., Reading]:
+    """What a scheme reads from an encoder that it sees at its own level; labels through ``head``, or a head of its own
+    where there is none."""
+
+    def run(name: str, encoder: Encoder, secret: Secret, batch: int = BATCH, head: Head | None = None) -> Reading:
+        scheme = methods.load(kind_of(name), name)
+        classify = (head or head_of(encoder)).predict if scheme.LEVEL == "LABELS" else None
+        reading: Reading = scheme.measure(seen(scheme.LEVEL, encoder, classify, batch), secret)
+        return reading
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,10 @@ Because it is deterministic, it is one trial, however many keys the other scheme
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
-from prunemark.encoder import BATCH, Encoder, state_sha256
-from prunemark.watermark import Nulls, Secret, Threshold
+from prunemark.encoder import Encoder, state_sha256
+from prunemark.watermark import Images, Nulls, Query, Reading, Secret, Threshold
 
-ACTIVE = False
 KIND = "fragile"
 LEVEL = "WEIGHTS"
 KEYED = False
@@ -21,9 +19,9 @@ WRONG_KEYS = 0
 SETTINGS: dict[str, object] = {}
 
 
-def embed(encoder: Encoder, key: bytes, images: Tensor, generator: torch.Generator) -> tuple[Encoder, Secret]:
-    """The encoder itself, and its digest as the secret; key, images and generator are not looked at."""
-    return encoder, Secret(facts={"state_sha256": state_sha256(encoder)})
+def register(encoder: Encoder, logits: Query, key: bytes, images: Images, generator: torch.Generator) -> Secret:
+    """The encoder's digest; nothing else is looked at."""
+    return Secret(facts={"state_sha256": state_sha256(encoder)})
 
 
 def impostor(secret: Secret, key: bytes) -> Secret:
@@ -31,11 +29,11 @@ def impostor(secret: Secret, key: bytes) -> Secret:
     return secret
 
 
-def statistic(suspect: Encoder, secret: Secret, batch: int = BATCH) -> float:
-    """1.0 if the suspect's digest is the released one, else 0.0."""
-    return float(state_sha256(suspect) == secret.facts["state_sha256"])
+def measure(suspect: Encoder, secret: Secret) -> Reading:
+    """1 if the suspect's digest is the released one, else 0."""
+    return Reading(float(state_sha256(suspect) == secret.facts["state_sha256"]))
 
 
 def calibrate(nulls: Nulls, secret: Secret) -> Threshold:
-    """1.0: equal or not, there is nothing to calibrate."""
+    """1: equal or not, there is nothing to calibrate."""
     return Threshold(1.0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
+from prunemark.checks import sha256
 from prunemark.encoder import Encoder, state_bytes, state_sha256
 from prunemark.watermark import Nulls, Secret
-from prunemark.watermarks import sha256
 
 Marks = Callable[[str], tuple[Encoder, Secret]]
 
@@ -19,9 +19,9 @@ def test_the_secret_is_the_digest(encoder: Encoder, marks: Marks) -> None:
 def test_a_copy_passes_and_a_changed_buffer_does_not(encoder: Encoder, marks: Marks, no_nulls: Nulls) -> None:
     _, secret = marks("sha256")
     altered = copy.deepcopy(encoder)
-    assert sha256.statistic(altered, secret) == sha256.calibrate(no_nulls, secret).value == 1.0
+    assert sha256.measure(altered, secret).statistic == sha256.calibrate(no_nulls, secret).value == 1.0
     altered.mean[0] += 2.0**-24
-    assert sha256.statistic(altered, secret) == 0.0
+    assert sha256.measure(altered, secret).statistic == 0.0
 
 
 def test_the_control_is_a_copy_with_an_empty_secret(encoder: Encoder, marks: Marks) -> None:

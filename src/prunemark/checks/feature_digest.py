@@ -20,12 +20,11 @@ import hmac
 import torch
 from torch import Tensor
 
-from prunemark.encoder import BATCH, Encoder, features
+from prunemark.encoder import Encoder, features
 from prunemark.errors import PrunemarkError
 from prunemark.randomness import bytes_generator
-from prunemark.watermark import Nulls, Secret, Threshold
+from prunemark.watermark import Images, Nulls, Query, Reading, Secret, Threshold
 
-ACTIVE = False
 KIND = "fragile"
 LEVEL = "FEATURES"
 KEYED = True
@@ -36,26 +35,33 @@ LEAST = {"queries": 1, "tolerance": 1e-9}
 LARGEST_CELL = 2.0**62
 
 
-def embed(
-    encoder: Encoder, key: bytes, images: Tensor, generator: torch.Generator, *, queries: int, tolerance: float
-) -> tuple[Encoder, Secret]:
-    """The encoder itself, and as the secret what its features are on ``queries`` images drawn by the key.
+def register(
+    encoder: Encoder,
+    logits: Query,
+    key: bytes,
+    images: Images,
+    generator: torch.Generator,
+    *,
+    queries: int,
+    tolerance: float,
+) -> Secret:
+    """What the encoder's features are on ``queries`` images of the key pool, drawn by the key.
 
     Args:
         encoder: left untouched.
         key: 32 bytes; draws the secret images and authenticates the digests.
-        images: uint8 (N, H, W, 3).
-        generator: not used, since the key draws.
+        logits, generator: not used; the key draws.
         queries: number Q of secret images.
         tolerance: cell size in units of the features' root mean square.
 
     Raises:
         PrunemarkError: fewer than ``queries`` images, or features that are all zero or not finite.
     """
-    if len(images) < queries:
-        raise PrunemarkError(f"feature-digest: {len(images)} images in the key pool; allowed: {queries} or more")
+    pool = images.keypool
+    if len(pool) < queries:
+        raise PrunemarkError(f"feature-digest: {len(pool)} images in the key pool; allowed: {queries} or more")
     source = bytes_generator(hmac.digest(key, b"prunemark/feature-digest/images", hashlib.sha256))
-    chosen = images[torch.randperm(len(images), generator=source)[:queries]].clone()
+    chosen = pool[torch.randperm(len(pool), generator=source)[:queries]].clone()
     values = features(encoder, chosen).double()
     delta = tolerance * float(values.square().mean().sqrt())
     if not (0 < delta < float("inf")):
@@ -63,7 +69,7 @@ def embed(
     offsets = torch.remainder(values, delta)
     digests = [digest(key, i, row) for i, row in enumerate(cells(values, offsets, delta))]
     facts = {"key": key.hex(), "delta": delta, "digests": digests}
-    return encoder, Secret({"images": chosen, "offsets": offsets}, facts)
+    return Secret({"images": chosen, "offsets": offsets}, facts)
 
 
 def cells(values: Tensor, offsets: Tensor, delta: float) -> Tensor:
@@ -87,15 +93,16 @@ def impostor(secret: Secret, key: bytes) -> Secret:
     return Secret(secret.tensors, {**secret.facts, "key": key.hex()})
 
 
-def statistic(suspect: Encoder, secret: Secret, batch: int = BATCH) -> float:
-    """The number of secret images, of Q, whose digest matches; 0.0 if the features have another length."""
+def measure(suspect: Query, secret: Secret) -> Reading:
+    """The number of secret images, of Q, whose digest matches; 0 if the features have another length."""
     offsets, key = secret.tensors["offsets"], bytes.fromhex(secret.facts["key"])
-    values = features(suspect, secret.tensors["images"], batch)
+    values = suspect(secret.tensors["images"])
     if values.shape != offsets.shape:
-        return 0.0
+        return Reading(0.0, trials=len(offsets))
     rows = cells(values, offsets, secret.facts["delta"])
     found = [digest(key, i, row) for i, row in enumerate(rows)]
-    return float(sum(a == b for a, b in zip(found, secret.facts["digests"], strict=True)))
+    equal = sum(a == b for a, b in zip(found, secret.facts["digests"], strict=True))
+    return Reading(float(equal), trials=len(offsets))
 
 
 def calibrate(nulls: Nulls, secret: Secret) -> Threshold:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from torch.nn import functional as F
 from prunemark.encoder import Encoder, features, state
 from prunemark.errors import PrunemarkError
 from prunemark.randomness import experiment_key
-from prunemark.watermark import Nulls, Secret
+from prunemark.watermark import Images, Nulls, Secret
 from prunemark.watermarks import uchida
+from prunemark.watermarks._host import host
 
 Embed = Callable[..., tuple[Encoder, Secret]]
 Marks = Callable[[str], tuple[Encoder, Secret]]
@@ -45,27 +45,7 @@ def test_extraction_is_the_papers(marks: Marks, prune: Callable[..., Encoder]) -
     for suspect in (marked, prune(marked, 0.9, "random"), prune(marked, 0.99, "random")):
         weight = state(suspect)[f"{secret.facts['layer']}.weight"].numpy()
         literal = literal_matches(weight, few.tensors["projection"].numpy(), few.tensors["bits"].numpy())
-        assert uchida.statistic(suspect, few) == literal
-
-
-@pytest.mark.parametrize("alpha", [Fraction(1, 20), Fraction(1, 1000), Fraction(1, 10**6)])
-@pytest.mark.parametrize("trials", [20, 32, 64, 100, 128, 256])
-def test_threshold_is_scipys(trials: int, alpha: Fraction) -> None:
-    value, p_value = uchida.binomial_threshold(trials, alpha)
-    assert p_value == pytest.approx(scipy.stats.binom.sf(value - 1, trials, 0.5), rel=1e-9)
-    assert p_value <= alpha < scipy.stats.binom.sf(value - 2, trials, 0.5)
-
-
-def test_thresholds_of_the_table() -> None:
-    table = {32: (22, 26, 30), 64: (40, 45, 51), 100: (59, 66, 74), 128: (74, 82, 92), 256: (142, 154, 167)}
-    alphas = (Fraction(1, 20), Fraction(1, 1000), Fraction(1, 10**6))
-    found = {trials: tuple(uchida.binomial_threshold(trials, alpha)[0] for alpha in alphas) for trials in table}
-    assert found == table
-
-
-def test_too_few_bits_have_no_threshold() -> None:
-    with pytest.raises(PrunemarkError, match="19 bits cannot reach"):
-        uchida.binomial_threshold(19, Fraction(1, 10**6))
+        assert uchida.measure(suspect, few).statistic == literal
 
 
 def test_too_few_bits_are_refused_before_embedding(encoder: Encoder, embed: Embed) -> None:
@@ -76,40 +56,43 @@ def test_too_few_bits_are_refused_before_embedding(encoder: Encoder, embed: Embe
 def test_calibrated_threshold_ignores_the_nulls(marks: Marks) -> None:
     _, secret = marks("uchida")
     threshold = uchida.calibrate(Nulls([64.0], [0.0], [64.0]), secret)
-    assert (threshold.value, threshold.law, uchida.bits(secret)) == (51.0, "Bin(64, 1/2)", 64)
+    assert (threshold.value, threshold.law) == (51.0, "Bin(64, 1/2)")
     assert threshold.p_value == pytest.approx(scipy.stats.binom.sf(50, 64, 0.5))
 
 
-def test_only_the_host_changes_and_the_features_hardly(encoder: Encoder, marks: Marks, images: torch.Tensor) -> None:
+def test_only_the_host_changes_and_the_features_hardly(encoder: Encoder, marks: Marks, images: Images) -> None:
     marked, secret = marks("uchida")
     before, after = state(encoder), state(marked)
     changed = [name for name in before if not torch.equal(before[name], after[name])]
     assert changed == [f"{secret.facts['layer']}.weight"]
-    cosine = F.cosine_similarity(features(encoder, images), features(marked, images)).mean()
+    cosine = F.cosine_similarity(features(encoder, images.train), features(marked, images.train)).mean()
     assert cosine >= 0.99
 
 
 def test_all_bits_hold(marks: Marks) -> None:
-    assert uchida.statistic(*marks("uchida")) == 64
+    assert uchida.measure(*marks("uchida")).statistic == 64
 
 
 def test_mark_outlives_half_of_the_weights(encoder: Encoder, embed: Embed, prune: Callable[..., Encoder]) -> None:
     for index in range(3):
         marked, secret = embed("uchida", encoder, key=experiment_key(1, "uchida", "test", index))
         for seed in range(5):
-            assert uchida.statistic(prune(marked, 0.5, "random", seed), secret) >= 51
-        assert uchida.statistic(prune(marked, 0.5), secret) == 64
+            assert uchida.measure(prune(marked, 0.5, "random", seed), secret).statistic >= 51
+        assert uchida.measure(prune(marked, 0.5), secret).statistic == 64
 
 
 def test_mark_dies_with_the_weights(marks: Marks, prune: Callable[..., Encoder]) -> None:
     marked, secret = marks("uchida")
-    assert uchida.statistic(prune(marked, 0.99, "random"), secret) < 51
+    assert uchida.measure(prune(marked, 0.99, "random"), secret).statistic < 51
 
 
 def test_host_is_chosen_by_size(new_encoder: Callable[..., Encoder]) -> None:
-    assert uchida.host(new_encoder("a", width=8), 64) == "backbone.layer3.0.conv2"
-    assert uchida.host(new_encoder("a", width=16), 64) == "backbone.layer2.0.conv2"
-    assert uchida.host(new_encoder("a", width=8, architecture="resnet50"), 64) == "backbone.layer3.0.conv2"
+    def chosen(**settings: object) -> str:
+        return host(new_encoder("a", **settings), 4 * 64, "bits")[0]
+
+    assert chosen(width=8) == "backbone.layer3.0.conv2"
+    assert chosen(width=16) == "backbone.layer2.0.conv2"
+    assert chosen(width=8, architecture="resnet50") == "backbone.layer3.0.conv2"
 
 
 def test_too_small_a_host_is_refused(new_encoder: Callable[..., Encoder], embed: Embed) -> None:
@@ -135,7 +118,7 @@ def test_bits_and_projection_depend_on_the_key_alone() -> None:
 def law_p_value(marked: Encoder, secret: Secret, keys: int) -> float:
     """Chi-square p-value of wrong keys' matches against Bin(64, 1/2), cells with fewer than 5 expected pooled."""
     impostors = (uchida.impostor(secret, experiment_key(7, "uchida", "law", i)) for i in range(keys))
-    matches = np.array([uchida.statistic(marked, impostor) for impostor in impostors], dtype=int)
+    matches = np.array([uchida.measure(marked, impostor).statistic for impostor in impostors], dtype=int)
     expected = scipy.stats.binom.pmf(np.arange(65), 64, 0.5) * keys
     low, high = np.flatnonzero(expected >= 5)[[0, -1]]
     observed = np.bincount(matches.clip(low, high), minlength=65)[low : high + 1]

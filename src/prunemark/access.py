@@ -1,0 +1,38 @@
+"""A suspect as a verifier sees it: its weights, its features behind a service, or a classifier's labels alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from prunemark.encoder import BATCH, Encoder, features
+from prunemark.watermark import Query, Suspect
+
+
+def seen(
+    level: str,
+    encoder: Encoder,
+    classify: Query | None = None,
+    batch: int = BATCH,
+    precision: torch.dtype | None = None,
+) -> Suspect:
+    """The encoder itself (``WEIGHTS``), or what answers queries of uint8 images (N, H, W, 3).
+
+    Args:
+        level: ``WEIGHTS``; ``FEATURES``: features (N, d), float32; ``LABELS``: classes (N,), int64.
+        classify: from features (N, d) to classes (N,), the downstream head; needed for ``LABELS`` alone.
+        batch: images at once; moves the last bits of the features.
+        precision: of the forward pass, where it is not float32.
+    """
+    if level == "WEIGHTS":
+        return encoder
+
+    def ask(images: Tensor) -> Tensor:
+        with torch.autocast("cpu", precision or torch.bfloat16, enabled=precision is not None):
+            return features(encoder, images, batch).float()
+
+    if level == "FEATURES":
+        return ask
+    if classify is None:
+        raise ValueError("labels need a classifier")
+    return lambda images: classify(ask(images))

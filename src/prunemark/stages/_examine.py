@@ -1,0 +1,48 @@
+"""Encoders as a scheme may see them: with a head fitted on each where only labels are seen."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import torch
+
+from prunemark.access import seen
+from prunemark.encoder import BATCH, Encoder, features
+from prunemark.metrics.head import Head, fit_head
+from prunemark.stages._data import Data
+from prunemark.watermark import Images, Suspect
+
+
+class Examiner:
+    """Shows encoders at the access level of one scheme. Heads are fitted once per encoder, on training images."""
+
+    def __init__(self, scheme: ModuleType, images: Data, head_images: int) -> None:
+        self.level: str = scheme.LEVEL
+        self.images, self.head_images = images, head_images
+        self.heads: dict[int, Head] = {}
+
+    def view(self, encoder: Encoder, batch: int = BATCH, precision: torch.dtype | None = None) -> Suspect:
+        classify = self.head(encoder).predict if self.level == "LABELS" else None
+        return seen(self.level, encoder, classify, batch, precision)
+
+    def alias(self, copy: Encoder, of: Encoder) -> Encoder:
+        """``copy``, which holds the same weights, with the head of ``of``."""
+        if self.level == "LABELS":
+            self.heads[id(copy)] = self.head(of)
+        return copy
+
+    def head(self, encoder: Encoder) -> Head:
+        if id(encoder) not in self.heads:
+            self.heads[id(encoder)] = dense_head(encoder, self.images, self.head_images)
+        return self.heads[id(encoder)]
+
+
+def dense_head(encoder: Encoder, images: Data, head_images: int) -> Head:
+    """The head of an encoder, fitted on its features of ``head_images`` training images."""
+    shown, labels = images.head_part(head_images)
+    return fit_head(features(encoder, shown), labels, images.classes)
+
+
+def material(images: Data) -> Images:
+    """What schemes may embed with and draw keys from."""
+    return Images(images.images("train"), images.images("keypool"))
