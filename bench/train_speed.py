@@ -31,9 +31,9 @@ from torch.utils.data import DataLoader, Dataset
 from prunemark import methods
 from prunemark._torchvision import torchvision
 from prunemark.encoder import Architecture
+from prunemark.hardware import precision
 from prunemark.randomness import draw_parameters, generator
 from prunemark.record import cpu_model
-from prunemark.hardware import precision
 from prunemark.training import Recipe, Trainer, initialise
 
 torchvision()  # before lightly, which imports it

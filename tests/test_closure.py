@@ -13,7 +13,7 @@ from prunemark import closure, methods
 from prunemark.record import NOT_CODE
 
 ROOT = Path(prunemark.__file__).resolve().parents[2]
-COMMANDS = ("fetch", "train", "watermark", "check", "prune", "evaluate", "control", "report")
+COMMANDS = ("fetch", "train", "watermark", "check", "prune", "alter", "evaluate", "control", "report")
 RESNET, SIMCLR = ("encoders", "resnet18"), ("objectives", "simclr")
 
 

@@ -73,7 +73,13 @@ def test_the_files_in_the_repository_are_valid(path: Path) -> None:
     assert (
         params.pruned_rates() == [canonical_rate(rate) for rate in sorted(params.rates)][-len(params.pruned_rates()) :]
     )
-    for kind, axis in (("datasets", params.datasets), ("pruners", params.pruners), ("watermarks", params.checks)):
+    for kind, axis in (
+        ("datasets", params.datasets),
+        ("pruners", params.pruners),
+        ("watermarks", params.watermarks),
+        ("checks", params.checks),
+        ("alterations", params.alterations),
+    ):
         for entry in axis.values():
             assert entry.method in methods.names(kind)
             assert entry.set.keys() == methods.constants(kind, entry.method)["SETTINGS"].keys()
@@ -112,11 +118,11 @@ UNFIT = [
     ("encoders/small/objective", "simclear", "objectives: 'simclear' is not one of", "simclr"),
     ("encoders/small/architecture", "resnet19", "encoders: 'resnet19' is not one of", "resnet18, resnet34, resnet50"),
     ("watermarks/uchidda", {}, "watermarks: 'uchidda' is not one of", "uchida"),
-    ("checks/md5", {}, "watermarks: 'md5' is not one of", "sha256"),
+    ("checks/md5", {}, "checks: 'md5' is not one of", "sha256"),
     ("pruners/magnitude/method", "magnetude", "pruners: 'magnetude' is not one of", "magnitude, random"),
-    ("watermarks/sha256", {}, "watermarks.sha256: 'sha256' is not allowed", "one of none, reversible, uchida"),
-    ("checks/uchida", {}, "checks.uchida: 'uchida' is not allowed", "one of feature-digest, sha256"),
-    ("checks/none", {}, "checks.none: 'none' is not allowed", "one of feature-digest, sha256"),
+    ("watermarks/sha256", {}, "watermarks: 'sha256' is not one of", "none"),
+    ("checks/uchida", {}, "checks: 'uchida' is not one of", "feature-digest"),
+    ("checks/none", {}, "checks: 'none' is not one of", "feature-digest"),
     ("checks/sha256/keys", 20, "checks.sha256.keys: 20 is not allowed", "knows no keys"),
     ("checks/feature-digest/keys", 19, "checks.feature-digest.keys: 19 is not allowed", "greater than or equal to 20"),
     ("watermarks/untrained", {"method": "none"}, "watermarks: 'untrained' is not allowed", "the report uses this name"),
@@ -158,6 +164,69 @@ UNFIT = [
     ("null_seeds", [1], "null_seeds: 1 is not allowed", "also in seeds"),
     ("seeds", [], "seeds: empty is not allowed", "at least one entry"),
     ("datasets", {}, "datasets: empty is not allowed", "at least one entry"),
+    ("alterations", {"noize": {"strengths": [1]}}, "alterations: 'noize' is not one of", "noise, permute, quantise"),
+    ("alterations", {"noise": {}}, "alterations.noise.strengths: missing", "no default"),
+    ("alterations", {"noise": {"strengths": []}}, "alterations.noise.strengths: [] is not allowed", "at least 1 item"),
+    ("alterations", {"noise": {"strengths": [True]}}, "alterations.noise.strengths.0: True is not allowed", "number"),
+    ("alterations", {"noise": {"strengths": 1}}, "alterations.noise.strengths: 1 is not allowed", "a valid list"),
+    (
+        "alterations",
+        {"noise": {"strengths": [0.1, 0]}},
+        "alterations.noise: strength 0 is not allowed",
+        "0.000001 to 10",
+    ),
+    ("alterations", {"noise": {"strengths": [11]}}, "alterations.noise: strength 11 is not allowed", "0.000001 to 10"),
+    (
+        "alterations",
+        {"noise": {"strengths": [0.1, 0.10]}},
+        "alterations.noise.strengths: 0.1 is not allowed twice",
+        "once",
+    ),
+    (
+        "alterations",
+        {"noise": {"strengths": [0.12345678901]}},
+        "alterations.noise.strengths: 0.1234",
+        "at most 10 decimals",
+    ),
+    (
+        "alterations",
+        {"noise": {"strengths": [1], "sets": {}}},
+        "alterations.noise.sets: unknown key",
+        "method, set, strengths",
+    ),
+    ("alterations", {"noise": {"strengths": [1], "set": {"a": 1}}}, "alterations.noise.a: unknown setting", "none"),
+    (
+        "alterations",
+        {"quantise": {"strengths": [8, 9]}},
+        "alterations.quantise: strength 9 is not allowed",
+        "from 2 to 8",
+    ),
+    (
+        "alterations",
+        {"quantise": {"strengths": [4.5]}},
+        "alterations.quantise: strength 4.5 is not allowed",
+        "a whole number",
+    ),
+    (
+        "alterations",
+        {"fine": {"method": "fine-tune", "strengths": [0.5]}},
+        "alterations.fine-tune: strength 0.5",
+        "epochs",
+    ),
+    ("alterations", {"half": {"strengths": [2]}}, "alterations.half: strength 2 is not allowed", "no degrees: 1"),
+    (
+        "alterations",
+        {"magnitude": {"method": "noise", "strengths": [1]}},
+        "alterations: 'magnitude' is not allowed",
+        "name of a pruner",
+    ),
+    (
+        "alterations",
+        {"original": {"method": "noise", "strengths": [1]}},
+        "alterations: 'original' is not allowed",
+        "at rate 0",
+    ),
+    ("alterations", [], "alterations: [] is not allowed", "a valid dictionary"),
 ]
 
 
@@ -172,6 +241,24 @@ def test_a_fault_is_one_line(place: str, value: object, fault: str, allowed: str
 def test_rates_are_finite(number: str, tmp_path: Path) -> None:
     text = json.dumps(GRID).replace('"rates": [0, 0.5]', f'"rates": [0, {number}]')
     assert failure(text, tmp_path).startswith(f"rates.1: {float(number.replace('.', ''))} is not allowed: ")
+
+
+@pytest.mark.parametrize("number", [".nan", ".inf", "-.inf"])
+def test_strengths_are_finite(number: str, tmp_path: Path) -> None:
+    text = json.dumps(changed("alterations", {"noise": {"strengths": [1]}})).replace(
+        '"strengths": [1]', f'"strengths": [{number}]'
+    )
+    assert failure(text, tmp_path).startswith(
+        f"alterations.noise: strength {float(number.replace('.', '')):g} is not allowed: "
+    )
+
+
+def test_strengths_have_one_text_and_keep_their_order(tmp_path: Path) -> None:
+    entry = {"rough": {"method": "quantise", "strengths": [8, 6.0, 4]}, "noise": {"strengths": [0.10, 1e-3, 10.0]}}
+    found = read(json.dumps(changed("alterations", entry)), tmp_path).alterations
+    assert found["rough"].texts() == ["8", "6", "4"]
+    assert found["noise"].texts() == ["0.1", "0.001", "10"]
+    assert read(json.dumps(GRID), tmp_path).alterations == {}
 
 
 def test_one_rate_written_in_two_ways_is_a_duplicate(tmp_path: Path) -> None:

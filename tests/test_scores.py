@@ -14,7 +14,17 @@ from scipy.stats import binomtest
 
 from prunemark.metrics.similarity import cka_parts
 from prunemark.results import COLUMNS
-from prunemark.scores import CheckTrials, accuracy_rows, agreement_rows, check_rows, matrix, rounded, share, single
+from prunemark.scores import (
+    CheckTrials,
+    accuracy_rows,
+    agreement_rows,
+    check_rows,
+    detail_rows,
+    matrix,
+    rounded,
+    share,
+    single,
+)
 
 LABELS = np.array([0, 0, 1, 1, 2, 2, 2, 0, 1, 2], dtype=np.int16)
 BEFORE = np.array([0, 0, 1, 2, 2, 2, 0, 0, 1, 1], dtype=np.int16)
@@ -44,13 +54,18 @@ def trials(kind: str = "fragile", statistics: tuple[float, ...] = (1.0, 1.0, 0.5
     known = CheckTrials(
         name="scheme",
         kind=kind,
+        head="",
         statistics=np.array(statistics),
         thresholds=np.array([1.0, 0.9, 0.8, 0.7][: len(statistics)]),
         null_reached=[False, True, False],
+        twin_reached=[False],
         wrong_reached=3,
         wrong=40,
         intact_failed=1,
         intact=8,
+        bfloat16_reached=[],
+        forged_reached=[True, False],
+        claimed=1e-6,
     )
     return dataclasses.replace(known, **changes)
 
@@ -148,14 +163,15 @@ def test_a_robust_watermark_verifies_and_detects_no_tampering() -> None:
 
 @pytest.mark.parametrize(("kind", "alarm"), [("fragile", "AuthFRR"), ("robust", "VerFRR")])
 def test_on_the_original_wrong_keys_and_benign_copies_are_counted(kind: str, alarm: str) -> None:
-    _, wrong, benign = check_rows(trials(kind), altered=False)
+    _, wrong, benign, *_ = check_rows(trials(kind), altered=False)
     assert (wrong["metric"], wrong["unit"], wrong["k"], wrong["n"]) == ("wrong_key_rate", "wrong keys", 3, 40)
     assert (benign["metric"], benign["unit"], benign["k"], benign["n"]) == (alarm, "benign copies", 1, 8)
     assert {wrong["check"], benign["check"]} == {"scheme"}
 
 
 def test_a_check_without_keys_or_nulls_claims_nothing_of_them() -> None:
-    rows = check_rows(trials(null_reached=[], wrong=0, wrong_reached=0, statistics=(1.0,)), altered=False)
+    nothing = {"null_reached": [], "twin_reached": [], "forged_reached": [], "claimed": None}
+    rows = check_rows(trials(wrong=0, wrong_reached=0, statistics=(1.0,), **nothing), altered=False)
     assert [row["metric"] for row in rows] == ["AuthSR", "AuthFRR"]
     assert not {"fpr", "fpr_upper"} & rows[0].keys()
 
@@ -183,3 +199,23 @@ def test_rows_have_columns_of_the_table_only() -> None:
         *check_rows(trials(), altered=False),
     ]
     assert {key for row in rows for key in row} <= set(COLUMNS)
+
+
+def test_what_was_tried_before_pruning_has_rows_of_its_own() -> None:
+    rows = {row["metric"]: row for row in check_rows(trials("robust", head="frozen"), altered=False)}
+    assert rows.keys() == {"VerSR", "wrong_key_rate", "VerFRR", "twin_accepted", "forger_accepted", "claimed_fpr"}
+    assert (rows["forger_accepted"]["k"], rows["forger_accepted"]["n"]) == (1, 2)
+    assert (rows["twin_accepted"]["value"], rows["claimed_fpr"]["value"]) == (0, 1e-6)
+    assert all(row["check"] == "scheme" and row["head"] == "frozen" for row in rows.values())
+    assert {row["metric"] for row in check_rows(trials("robust"), altered=True)} == {"VerSR"}
+
+
+def test_details_are_means_over_keys_by_head() -> None:
+    samples = {
+        "detail/wu/frozen/WACC": np.array([0.5, 0.7]),
+        "detail/wu/refit/WACC": np.array([0.1, 0.3]),
+        "detail/wu/frozen/lost": np.array([np.nan, 0.3]),
+        "detail/wu-2/frozen/WACC": np.array([1.0]),
+    }
+    (row,) = detail_rows(samples, "wu", "frozen")
+    assert (row["metric"], row["value"], row["n"], row["check"], row["head"]) == ("WACC", 0.6, 2, "wu", "frozen")

@@ -14,9 +14,9 @@ from torch import Tensor
 from prunemark import methods
 from prunemark.encoder import Architecture, state_bytes
 from prunemark.errors import PrunemarkError
+from prunemark.hardware import precision
 from prunemark.randomness import generator
 from prunemark.store import read_tensors, write_tensors
-from prunemark.hardware import precision
 from prunemark.training import Recipe, Trainer, initialise
 
 SPEC = Architecture("resnet18", 4, 16)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import torch
 from torch import Tensor
 
@@ -26,13 +28,37 @@ def seen(
     """
     if level == "WEIGHTS":
         return encoder
+    ask = service(encoder, batch, precision)
+    if level == "FEATURES":
+        return ask
+    if classify is None:
+        raise ValueError("labels need a classifier")
+    return labels(ask, classify)
+
+
+def service(encoder: Encoder, batch: int = BATCH, precision: torch.dtype | None = None) -> Query:
+    """What answers with features."""
 
     def ask(images: Tensor) -> Tensor:
         with torch.autocast("cpu", precision or torch.bfloat16, enabled=precision is not None):
             return features(encoder, images, batch).float()
 
-    if level == "FEATURES":
-        return ask
-    if classify is None:
-        raise ValueError("labels need a classifier")
+    return ask
+
+
+def labels(ask: Query, classify: Query) -> Query:
+    """What answers with classes, from what answers with features and a head."""
     return lambda images: classify(ask(images))
+
+
+def remembered(ask: Query) -> Query:
+    """The same answers, each given once: several heads are asked about the same images."""
+    known: dict[bytes, Tensor] = {}
+
+    def answer(images: Tensor) -> Tensor:
+        digest = hashlib.sha256(repr(images.shape).encode() + images.numpy().tobytes()).digest()
+        if digest not in known:
+            known[digest] = ask(images)
+        return known[digest]
+
+    return answer

@@ -139,6 +139,34 @@ def prune(
 
 
 @app.command()
+def alter(
+    data: Annotated[Path, typer.Option()],
+    marked: Annotated[Path, typer.Option()],
+    method: Annotated[str, typer.Option()],
+    strength: Annotated[str, typer.Option(help="how much, in the method's own measure")],
+    objective: Annotated[str, typer.Option(help="what the encoder was trained by")],
+    batch_size: Annotated[int, typer.Option(min=2)],
+    optimizer: Annotated[str, typer.Option()],
+    momentum: Annotated[float, typer.Option()],
+    weight_decay: Annotated[float, typer.Option()],
+    key: Annotated[int, typer.Option(min=0, help="number of the experiment key of the marked encoder")],
+    seed: Annotated[int, typer.Option(min=0)],
+    threads: Threads,
+    device: Annotated[str, typer.Option(help="of the training that a method may go on with")],
+    out: Annotated[Path, typer.Option()],
+    set: Settings = [],  # noqa: B006
+    objective_set: Annotated[list[str], typer.Option(help="a setting of the objective; repeatable")] = [],  # noqa: B006
+) -> None:
+    """Alter a marked encoder other than by pruning (part of the prune stage)."""
+    from prunemark.stages.alter import alter as run
+    from prunemark.training import Recipe
+
+    own, trained = settings("alterations", method, set), settings("objectives", objective, objective_set)
+    recipe = Recipe(objective, trained, 1, batch_size, optimizer, 0.0, 0, momentum, weight_decay, seed)
+    run(data, marked, method, own, strength, recipe, key, threads, device, out)
+
+
+@app.command()
 def evaluate(
     data: Annotated[Path, typer.Option()],
     marked: Annotated[Path, typer.Option()],
@@ -187,6 +215,36 @@ def report(
     scores = [Path(step.folder) for step in grid.steps(found, "evaluate")]
     earlier = [Path(step.folder) for stage in grid.STAGES[:-1] for step in grid.steps(found, stage)]
     run(scores, earlier, found.model_dump(mode="json"), asked, out)
+
+
+EncoderFile = Annotated[Path, typer.Option(help="the suspect, a safetensors file of prunemark")]
+KeyFile = Annotated[Path, typer.Option(help="secret.safetensors of a watermark or a check")]
+HeadFile = Annotated[Path | None, typer.Option(help="a classifier, where the scheme sees labels: head.safetensors")]
+Commitment = Annotated[str | None, typer.Option(help="SHA-256 of the key file, published before release")]
+
+
+@app.command()
+def verify(encoder: EncoderFile, key: KeyFile, head: HeadFile = None, commitment: Commitment = None) -> None:
+    """Is this encoder mine? Exit status 0 if every key of the file says so, else 1."""
+    from prunemark.stages.verdict import judge
+
+    sys.exit(not judge("verify", encoder, key, head, commitment))
+
+
+@app.command()
+def authenticate(encoder: EncoderFile, key: KeyFile, head: HeadFile = None, commitment: Commitment = None) -> None:
+    """Is this exactly the encoder that was released? Exit status 0 if every key of the file says so, else 1."""
+    from prunemark.stages.verdict import judge
+
+    sys.exit(not judge("authenticate", encoder, key, head, commitment))
+
+
+@app.command()
+def restore(encoder: EncoderFile, key: KeyFile, out: Annotated[Path, typer.Option()]) -> None:
+    """Undo a reversible watermark, bit for bit, from the marked encoder and its key alone."""
+    from prunemark.stages.verdict import restore as run
+
+    run(encoder, key, out)
 
 
 @app.command()

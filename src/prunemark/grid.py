@@ -2,7 +2,8 @@
 
 The Snakefile builds its rules from these functions and the audit compares receipts with them, so that what is
 planned, what is run and what is accepted are one thing. A cell is a tuple of names in the order of the paths:
-dataset / encoder / seed / watermark / key / pruner / rate.
+dataset / encoder / seed / watermark / key / pruner / rate, where an alteration and its strength may stand
+in the place of pruner and rate.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ ARTEFACTS = {
     "marked": ("encoder.safetensors", "head.safetensors", "secret.safetensors", "calibration.json"),
     "check": ("secret.safetensors", "calibration.json"),
     "mask": ("mask.pmk", "sparsity.json"),
+    "altered": ("encoder.safetensors",),
     "original": ("features.safetensors", "samples.npz", "scores.json"),
     "scores": ("samples.npz", "scores.json"),
     "report": (
@@ -101,6 +103,11 @@ def marked_folder(*cell: str) -> Folder:
 
 def check_folder(cell: Cell, check: str) -> Folder:
     return Folder.of("check", "watermark", *cell, "checks", check)
+
+
+def pruned_folder(params: Params, *cell: str) -> Folder:
+    """``cell``: a full cell; a pruner leaves a mask, an alteration an encoder."""
+    return Folder.of("altered" if cell[5] in params.alterations else "mask", "prune", *cell)
 
 
 def scores_folder(*cell: str) -> Folder:
@@ -192,7 +199,7 @@ def prune(
     params: Params, dataset: str, encoder: str, seed: str, watermark: str, key: str, pruner: str, rate: str
 ) -> Step:
     entry, data, marked_cell = params.pruners[pruner], data_folder(dataset), (dataset, encoder, seed, watermark, key)
-    marked, out = marked_folder(*marked_cell), Folder.of("mask", "prune", *marked_cell, pruner, rate)
+    marked, out = marked_folder(*marked_cell), pruned_folder(params, *marked_cell, pruner, rate)
     parameters = {
         "data": data,
         "marked": marked,
@@ -208,6 +215,35 @@ def prune(
     return Step("prune", out, parameters, used, (data, marked), (marked,))
 
 
+def alter(
+    params: Params, dataset: str, encoder: str, seed: str, watermark: str, key: str, alteration: str, strength: str
+) -> Step:
+    """Unlike masks, draws differ from key to key: copies under several keys are trials of one alteration."""
+    entry, trained = params.alterations[alteration], params.encoders[encoder]
+    marked_cell, data = (dataset, encoder, seed, watermark, key), data_folder(dataset)
+    marked, out = marked_folder(*marked_cell), pruned_folder(params, *marked_cell, alteration, strength)
+    parameters = {
+        "data": data,
+        "marked": marked,
+        "method": entry.method,
+        "set": entry.set,
+        "strength": strength,
+        "objective": trained.objective,
+        "objective-set": trained.set,
+        "batch-size": trained.batch_size,
+        "optimizer": trained.optimizer,
+        "momentum": trained.momentum,
+        "weight-decay": trained.weight_decay,
+        "key": int(key),
+        "seed": int(seed),
+        "threads": params.threads,
+        "device": params.device,
+        "out": out,
+    }
+    used = (architecture(params, encoder), ("objectives", trained.objective), ("alterations", entry.method))
+    return Step("alter", out, parameters, used, (data, marked), (marked,))
+
+
 def evaluate(
     params: Params, dataset: str, encoder: str, seed: str, watermark: str, key: str, pruner: str, rate: str, probe: str
 ) -> Step:
@@ -221,7 +257,7 @@ def evaluate(
     reads: tuple[Folder, ...] = (data, marked, *checks)
     needs = reads if probe != dataset else (marked, *checks)
     if (pruner, rate) != ORIGINAL:
-        mask = Folder.of("mask", "prune", *marked_cell, pruner, rate)
+        mask = pruned_folder(params, *marked_cell, pruner, rate)
         original = scores_folder(*marked_cell, *ORIGINAL, probe)
         parameters |= {"pruned": mask, "original": original}
         reads, needs = (*reads, mask, original), (mask, original)
@@ -280,13 +316,19 @@ def steps(params: Params, stage: str) -> Iterator[Step]:
     elif stage == "prune":
         rates = params.pruned_rates()
         yield from (prune(params, *cell, *how) for cell, how in product(marked, product(params.pruners, rates)))
+        yield from (alter(params, *cell, *how) for cell, how in product(marked, altered(params)))
     elif stage == "evaluate":
-        ways = [ORIGINAL, *product(params.pruners, params.pruned_rates())]
+        ways = [ORIGINAL, *product(params.pruners, params.pruned_rates()), *altered(params)]
         yield from (evaluate(params, *cell, *how, cell[0]) for cell, how in product(marked, ways))
         for (dataset, encoder), seed, name in product(encoders, seeds, CONTROLS):
             yield control(params, dataset, encoder, seed, name, dataset)
     elif stage == "report":
         yield report(params)
+
+
+def altered(params: Params) -> list[tuple[str, str]]:
+    """Every alteration with its strengths."""
+    return [(name, strength) for name, entry in params.alterations.items() for strength in entry.texts()]
 
 
 def checks_on(params: Params, watermark: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from prunemark.errors import PrunemarkError
 
 PACKAGE = Path(__file__).parent
-KINDS = ("datasets", "encoders", "objectives", "watermarks", "checks", "pruners")
+KINDS = ("datasets", "encoders", "objectives", "watermarks", "checks", "pruners", "alterations")
 
 
 @functools.cache
@@ -53,6 +53,18 @@ def constants(kind: str, name: str) -> dict[str, Any]:
             except ValueError:
                 continue
     return found
+
+
+def check_strength(name: str, strength: float) -> None:
+    """Whether an alteration has such a strength, by the constants of its module.
+
+    Raises:
+        PrunemarkError: it has not; the text says what its strengths are.
+    """
+    found = constants("alterations", name)
+    inside = found["LEAST_STRENGTH"] <= strength <= found["MOST_STRENGTH"]
+    if not inside or (found["WHOLE"] and strength != int(strength)):
+        raise PrunemarkError(f"alterations.{name}: strength {strength:g} is not allowed: {found['STRENGTHS']}")
 
 
 def complete(kind: str, name: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -96,6 +97,24 @@ class Pruner(Method):
     scope: Literal["global", "layer"] = "global"
 
 
+class Alteration(Method):
+    """``strengths`` are numbers that the method's own constants allow; each makes a cell beside the pruned ones."""
+
+    kind = "alterations"
+    strengths: Annotated[list[float], Field(min_length=1)]
+
+    def named(self, name: str) -> Alteration:
+        entry: Alteration = super().named(name)
+        for strength in self.strengths:
+            methods.check_strength(entry.method, strength)
+        refuse_unfit(f"alterations.{name}.strengths", self.strengths)
+        return entry
+
+    def texts(self) -> list[str]:
+        """The strengths in their canonical text, in the order given."""
+        return [canonical_rate(strength) for strength in self.strengths]
+
+
 class Params(Strict):
     """The whole of params.yaml. ``rates`` are numbers in [0, 1); the original (rate 0) is always evaluated."""
 
@@ -107,6 +126,7 @@ class Params(Strict):
     keys: Annotated[int, Field(ge=1, le=10000)]
     checks: dict[Name, Check]
     pruners: dict[Name, Pruner]
+    alterations: dict[Name, Alteration] = {}
     rates: list[Annotated[float, Field(ge=0, lt=1)]]
     head_images: Annotated[int, Field(ge=10)]
     threads: Annotated[int, Field(ge=1, le=256)]
@@ -117,14 +137,9 @@ class Params(Strict):
         for key in ("datasets", "encoders", "seeds", "watermarks", "pruners"):
             if not getattr(self, key):
                 raise PrunemarkError(f"{key}: empty is not allowed: at least one entry")
-        for key in ("seeds", "null_seeds", "rates"):
-            values = getattr(self, key)
-            twice = sorted({value for value in values if values.count(value) > 1})
-            if twice:
-                raise PrunemarkError(f"{key}: {twice[0]} is not allowed twice: each value once")
-        for rate in self.rates:
-            if len(canonical_rate(rate)) > LONGEST_RATE:
-                raise PrunemarkError(f"rates: {rate} is not allowed: at most {LONGEST_RATE - 2} decimals")
+        for key in ("seeds", "null_seeds"):
+            refuse_twice(key, getattr(self, key))
+        refuse_unfit("rates", self.rates)
         both = sorted(set(self.seeds) & set(self.null_seeds))
         if both:
             raise PrunemarkError(f"null_seeds: {both[0]} is not allowed: it is also in seeds")
@@ -138,6 +153,20 @@ class Params(Strict):
         """SHA-256 of what was asked, whatever the file's layout and comments."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def refuse_twice(key: str, values: Sequence[float]) -> None:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise PrunemarkError(f"{key}: {twice[0]} is not allowed twice: each value once")
+
+
+def refuse_unfit(key: str, values: Sequence[float]) -> None:
+    """Numbers that make paths: each once, and with a short text."""
+    refuse_twice(key, values)
+    for value in values:
+        if len(canonical_rate(value)) > LONGEST_RATE:
+            raise PrunemarkError(f"{key}: {value} is not allowed: at most {LONGEST_RATE - 2} decimals")
 
 
 def canonical_rate(rate: float) -> str:
@@ -172,7 +201,7 @@ def complete_methods(params: Params) -> Params:
     """Fill in every method and its default settings, so that all that follows sees complete entries."""
     update = {
         axis: {name: entry.named(name) for name, entry in getattr(params, axis).items()}
-        for axis in ("datasets", "encoders", "watermarks", "checks", "pruners")
+        for axis in ("datasets", "encoders", "watermarks", "checks", "pruners", "alterations")
     }
     for name, entry in params.checks.items():
         unknown = [one for one in entry.on or [] if one not in params.watermarks]
@@ -182,8 +211,12 @@ def complete_methods(params: Params) -> Params:
     reserved = sorted(set(CONTROLS) & set(params.watermarks))
     if reserved:
         raise PrunemarkError(f"watermarks: {reserved[0]!r} is not allowed: the report uses this name for a control")
-    if "original" in params.pruners:
-        raise PrunemarkError("pruners: 'original' is not allowed: it is the name of the encoder at rate 0")
+    for axis in ("pruners", "alterations"):
+        if "original" in getattr(params, axis):
+            raise PrunemarkError(f"{axis}: 'original' is not allowed: it is the name of the encoder at rate 0")
+    shared = sorted(set(params.pruners) & set(params.alterations))
+    if shared:
+        raise PrunemarkError(f"alterations: {shared[0]!r} is not allowed: it is also the name of a pruner")
     return params.model_copy(update=update)
 
 
@@ -208,6 +241,7 @@ def allowed_keys(location: tuple[Any, ...]) -> list[str]:
         "watermarks": Watermark,
         "checks": Check,
         "pruners": Pruner,
+        "alterations": Alteration,
     }
     model: type[Strict] = models[location[0]] if len(location) > 1 else Params
     return sorted(model.model_fields)

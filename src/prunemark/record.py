@@ -43,13 +43,13 @@ def flags(parameters: dict[str, Any]) -> str:
     """Parameters as command-line options: ``{"lr": 0.1, "null": ["a", "b"]}`` is ``--lr 0.1 --null a --null b``,
     in the order of their names.
 
-    A dictionary (settings of a method) becomes ``--set name=value`` options. Empty values are left out.
+    A dictionary (settings of a method, under ``set``) becomes ``--set name=value`` options. Empty values are left out.
     """
     words = []
     for name in sorted(parameters):
         value = parameters[name]
         if isinstance(value, dict):
-            words += [word for key, item in sorted(value.items()) for word in ("--set", f"{key}={item}")]
+            words += [word for key, item in sorted(value.items()) for word in (f"--{name}", f"{key}={item}")]
         elif isinstance(value, list):
             words += [word for item in value for word in (f"--{name}", str(item))]
         elif value not in (None, ""):

@@ -29,6 +29,7 @@ class CheckTrials:
     statistic reached its threshold there. ``intact_failed``, ``intact``: false alarms among benign copies, over all
     keys. ``twin_reached``, ``bfloat16_reached``, ``forged_reached``: whether the encoder before marking, the intact one
     in bfloat16, and an unmarked one under a key fitted to it afterwards reached the threshold, where that was tried.
+    ``claimed``: the false positive rate that the threshold's law promises.
     """
 
     name: str
@@ -44,6 +45,7 @@ class CheckTrials:
     intact: int
     bfloat16_reached: list[bool]
     forged_reached: list[bool]
+    claimed: float | None = None
 
 
 def rounded(value: float) -> float:
@@ -132,7 +134,8 @@ def calibration_rows(trials: CheckTrials, metric: str, named: Row) -> list[Row]:
         "bfloat16_accepted": trials.bfloat16_reached,
         "forger_accepted": trials.forged_reached,
     }
-    return rows + [share(name, "encoders", sum(found), len(found), **named) for name, found in tried.items() if found]
+    rows += [share(name, "encoders", sum(found), len(found), **named) for name, found in tried.items() if found]
+    return rows + ([] if trials.claimed is None else [single("claimed_fpr", "probability", trials.claimed, **named)])
 
 
 def detail_rows(samples: Arrays, name: str, head: str) -> list[Row]:

@@ -169,3 +169,15 @@ def test_the_first_cifar_images_are_what_pillow_decodes(tmp_path: Path) -> None:
     images, labels = opened(tmp_path / "some.tar.gz", tmp_path / "raw", image_size=32)[0]["test"]
     assert np.bincount(labels).tolist() == [200, 100]
     np.testing.assert_array_equal(images, np.stack([expected[key] for key in sorted(expected)]))
+
+
+def test_the_first_files_of_each_class_are_taken(layout: Path, tmp_path: Path) -> None:
+    settings = {"path": str(layout), "image_size": 28, "sha256": "", "train_per_class": 2, "test_per_class": 1}
+    (tmp_path / "raw").mkdir()
+    folder.obtain(tmp_path / "raw", **settings)
+    whole, _ = opened(layout, tmp_path / "whole")
+    for split, most, of in (("train", 2, 6), ("test", 1, 2)):
+        images, labels = folder.load(tmp_path / "raw", split, **settings)
+        chosen = [place for place in range(3 * of) if place % of < most]
+        assert np.array_equal(images, whole[split][0][chosen])
+        assert np.array_equal(labels, whole[split][1][chosen])

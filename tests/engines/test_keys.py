@@ -10,18 +10,18 @@ import pytest
 import torch
 
 from prunemark import methods
+from prunemark.access import seen
 from prunemark.encoder import Encoder
 from prunemark.files import read_json
 from prunemark.mask import apply, masks_from_scores
 from prunemark.pruners import magnitude, random
 from prunemark.randomness import experiment_key, generator
-from prunemark.access import seen
 from prunemark.stages._data import Data
 from prunemark.stages.fetch import fetch
 from prunemark.stages.train import train
 from prunemark.store import read_encoder, read_tensors, write_encoder
 from prunemark.training import Recipe
-from prunemark.watermark import Secret
+from prunemark.watermark import Images, Secret
 
 KEYS = 20
 pytestmark = pytest.mark.slow
@@ -42,10 +42,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pool(folder: Path) -> torch.Tensor:
+def pool(folder: Path) -> Images:
     facts = read_json(folder / "raw/mini/dataset.json")
     tensors, _ = read_tensors(folder / "raw/mini/images.safetensors")
-    return Data(tensors, facts["mean"], facts["std"], facts["classes"]).images("keypool")
+    data = Data(tensors, facts["mean"], facts["std"], facts["classes"])
+    return Images(data.images("train"), data.images("keypool"))
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +54,23 @@ def trained(folder: Path) -> Path:
     return folder / "encoders/mini/simclr/0/encoder.safetensors"
 
 
-def marked(name: str, trained: Path, pool: torch.Tensor, key: int) -> tuple[Encoder, Secret]:
+def marked(name: str, trained: Path, pool: Images, key: int) -> tuple[Encoder, Secret]:
     scheme, settings = methods.load("watermarks", name), methods.complete("watermarks", name, {})
     draw = generator("embed", name, 0, key)
     result: tuple[Encoder, Secret] = scheme.embed(
         read_encoder(trained), experiment_key(0, name, "embed", key), pool, draw, **settings
     )
     return result
+
+
+def registered(name: str, trained: Path, pool: Images, key: int) -> tuple[Encoder, Secret]:
+    scheme, settings, encoder = (
+        methods.load("checks", name),
+        methods.complete("checks", name, {}),
+        read_encoder(trained),
+    )
+    draw, secret_key = generator("register", name, 0, key), experiment_key(0, name, "register", key)
+    return encoder, scheme.register(encoder, None, secret_key, pool, draw, **settings)
 
 
 def pruned(encoder: Encoder, rate: str, pruner: object = magnitude, seed: int = 0) -> Encoder:
@@ -70,7 +81,7 @@ def pruned(encoder: Encoder, rate: str, pruner: object = magnitude, seed: int = 
 
 
 def test_reversible_gives_back_the_file_and_authenticates_only_what_is_intact(
-    trained: Path, pool: torch.Tensor, tmp_path: Path
+    trained: Path, pool: Images, tmp_path: Path
 ) -> None:
     scheme, original = methods.load("watermarks", "reversible"), trained.read_bytes()
     for key in range(KEYS):
@@ -80,31 +91,32 @@ def test_reversible_gives_back_the_file_and_authenticates_only_what_is_intact(
         assert (tmp_path / "marked.safetensors").read_bytes() != original
         write_encoder(tmp_path / "restored.safetensors", scheme.restore(again, secret))
         assert (tmp_path / "restored.safetensors").read_bytes() == original
-        assert scheme.statistic(again, secret) == 1.0
-        assert scheme.statistic(pruned(again, "0.01"), secret) == 0.0
-        assert scheme.statistic(pruned(again, "0.01", random), secret) == 0.0
+        assert scheme.measure(again, secret).statistic == 1.0
+        assert scheme.measure(pruned(again, "0.01"), secret).statistic == 0.0
+        assert scheme.measure(pruned(again, "0.01", random), secret).statistic == 0.0
 
 
-def test_sha256_authenticates_only_what_is_intact(trained: Path, pool: torch.Tensor) -> None:
-    scheme = methods.load("watermarks", "sha256")
-    encoder, secret = marked("sha256", trained, pool, 0)
-    assert scheme.statistic(encoder, secret) == 1.0
-    assert scheme.statistic(pruned(encoder, "0.01"), secret) == 0.0
+def test_sha256_authenticates_only_what_is_intact(trained: Path, pool: Images) -> None:
+    scheme = methods.load("checks", "sha256")
+    encoder, secret = registered("sha256", trained, pool, 0)
+    assert scheme.measure(encoder, secret).statistic == 1.0
+    assert scheme.measure(pruned(encoder, "0.01"), secret).statistic == 0.0
 
 
 def test_feature_digest_has_no_false_alarm_in_200_benign_re_evaluations(
-    trained: Path, pool: torch.Tensor, tmp_path: Path
+    trained: Path, pool: Images, tmp_path: Path
 ) -> None:
-    scheme = methods.load("watermarks", "feature-digest")
+    scheme = methods.load("checks", "feature-digest")
     alarms, evaluations, threads = 0, 0, torch.get_num_threads()
     try:
         for key in range(KEYS):
-            encoder, secret = marked("feature-digest", trained, pool, key)
+            encoder, secret = registered("feature-digest", trained, pool, key)
             write_encoder(tmp_path / "again.safetensors", encoder)
             copies = [encoder, read_encoder(trained), read_encoder(tmp_path / "again.safetensors")]
             for suspect, batch, count in itertools.product(copies, (1, 5, 250), (1, 2)):
                 torch.set_num_threads(count)
-                alarms += scheme.statistic(suspect, secret, batch=batch) < len(secret.tensors["images"])
+                view = seen("FEATURES", suspect, batch=batch)
+                alarms += scheme.measure(view, secret).statistic < len(secret.tensors["images"])
                 evaluations += 1
     finally:
         torch.set_num_threads(threads)
@@ -112,15 +124,15 @@ def test_feature_digest_has_no_false_alarm_in_200_benign_re_evaluations(
     assert alarms == 0
 
 
-def test_uchida_verifies_up_to_half_pruned_under_every_right_key(trained: Path, pool: torch.Tensor) -> None:
+def test_uchida_verifies_up_to_half_pruned_under_every_right_key(trained: Path, pool: Images) -> None:
     scheme = methods.load("watermarks", "uchida")
     for key in range(KEYS):
         encoder, secret = marked("uchida", trained, pool, key)
         for rate, pruner in itertools.product(("0", "0.01", "0.1", "0.3", "0.5"), (magnitude, random)):
-            assert scheme.statistic(pruned(encoder, rate, pruner, key), secret) >= 51, (key, rate)
+            assert scheme.measure(pruned(encoder, rate, pruner, key), secret).statistic >= 51, (key, rate)
 
 
-def test_100_000_wrong_keys_follow_the_binomial_law(trained: Path, pool: torch.Tensor) -> None:
+def test_100_000_wrong_keys_follow_the_binomial_law(trained: Path, pool: Images) -> None:
     from scipy.stats import binom, chisquare
 
     scheme = methods.load("watermarks", "uchida")
@@ -128,7 +140,7 @@ def test_100_000_wrong_keys_follow_the_binomial_law(trained: Path, pool: torch.T
     counts = np.zeros(65, dtype=np.int64)
     for i in range(100_000):
         wrong = scheme.impostor(secret, experiment_key(0, "uchida", "law", i))
-        counts[int(scheme.statistic(encoder, wrong))] += 1
+        counts[int(scheme.measure(encoder, wrong).statistic)] += 1
     expected = binom.pmf(np.arange(65), 64, 0.5) * counts.sum()
     inner = expected >= 5
     observed = np.append(counts[inner], counts[~inner].sum())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
-from prunemark.metrics.intervals import mcnemar, upper_bound, wilson
+from prunemark.metrics.intervals import mcnemar, trials_needed, upper_bound, wilson
 
 counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -78,3 +78,9 @@ def test_mcnemar_of_worked_examples() -> None:
     assert mcnemar(1, 9) == pytest.approx(2 * (1 + 10) / 2**10)
     assert mcnemar(59, 6) == pytest.approx(2 * binom.cdf(6, 65, 0.5))
     assert 0 < mcnemar(0, 1000) < 1e-300
+
+
+@pytest.mark.parametrize(("rate", "needed"), [(0.01, 299), (0.001, 2995), (0.0001, 29956)])
+def test_trials_needed_are_the_fewest(rate: float, needed: int) -> None:
+    assert trials_needed(rate) == needed
+    assert upper_bound(0, needed) <= rate < upper_bound(0, needed - 1)

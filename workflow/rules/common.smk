@@ -34,6 +34,10 @@ wildcard_constraints:
     check=either(PARAMS.checks) or "none",
     pruner=either(PARAMS.pruners),
     rate=r"0\.\d+",
+    alteration=either(PARAMS.alterations) or "none",
+    strength=r"\d+(?:\.\d+)?",
+    way=either([*PARAMS.pruners, *PARAMS.alterations]),
+    degree=r"\d+(?:\.\d+)?",
     control=either(grid.CONTROLS),
 
 

@@ -26,13 +26,13 @@ rule evaluate:
         receipts=receipts(grid.evaluate),
         code=code(grid.evaluate),
     output:
-        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/{probe}/samples.npz",
-        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/{probe}/scores.json",
-        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/{probe}/receipt.json",
+        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{way}/{degree}/{probe}/samples.npz",
+        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{way}/{degree}/{probe}/scores.json",
+        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{way}/{degree}/{probe}/receipt.json",
     params:
         options=options(grid.evaluate),
     log:
-        "logs/evaluate/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/{probe}.log",
+        "logs/evaluate/{dataset}/{encoder}/{seed}/{watermark}/{key}/{way}/{degree}/{probe}.log",
     threads: PARAMS.threads
     shell:
         logged("prunemark evaluate {params.options}")

@@ -18,3 +18,19 @@ rule prune:
     threads: PARAMS.threads
     shell:
         logged("prunemark prune {params.options}")
+
+
+rule alter:
+    input:
+        receipts=receipts(grid.alter),
+        code=code(grid.alter),
+    output:
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{alteration}/{strength}/encoder.safetensors",
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{alteration}/{strength}/receipt.json",
+    params:
+        options=options(grid.alter),
+    log:
+        "logs/alter/{dataset}/{encoder}/{seed}/{watermark}/{key}/{alteration}/{strength}.log",
+    threads: PARAMS.threads
+    shell:
+        logged("prunemark alter {params.options}")

@@ -1,7 +1,8 @@
 """Any images in the ImageNet layout, a directory or a tar or zip archive of it: how ImageNet itself is brought in.
 
 ``train/<class>/*`` and either ``val/<class>/*`` or ``test/<class>/*``, at the top or inside one single top folder.
-The order of images is that of class names, then of file names.
+The order of images is that of class names, then of file names. ``train_per_class`` and ``test_per_class`` take the
+first so many files of each class by name; 0 takes all.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from tqdm import tqdm
 from prunemark.datasets import _archives, _images, _sources
 from prunemark.errors import PrunemarkError
 
-SETTINGS = {"path": None, "image_size": 32, "sha256": ""}
-LEAST = {"image_size": 8}
+SETTINGS = {"path": None, "image_size": 32, "sha256": "", "train_per_class": 0, "test_per_class": 0}
+LEAST = {"image_size": 8, "train_per_class": 0, "test_per_class": 0}
 CREDIT = "images of the user's own directory or archive"
 LICENCE = "that of the images; not known to prunemark"
 
@@ -26,7 +27,7 @@ TESTS = ("val", "test")
 LINK = "source"
 
 
-def obtain(folder: Path, path: str, image_size: int, sha256: str) -> dict[str, str]:
+def obtain(folder: Path, path: str, image_size: int, sha256: str, **_: int) -> dict[str, str]:
     """The archive's content into ``folder``, or a link to the directory (ImageNet is not copied).
 
     The hash of a directory is that of a listing, in order, of its images: ``<sha256>  <relative path>`` and a newline
@@ -46,18 +47,20 @@ def obtain(folder: Path, path: str, image_size: int, sha256: str) -> dict[str, s
     return {source.resolve().name: found}
 
 
-def load(raw: Path, split: str, path: str, image_size: int, sha256: str) -> tuple[np.ndarray, np.ndarray]:
+def load(
+    raw: Path, split: str, path: str, image_size: int, sha256: str, train_per_class: int = 0, test_per_class: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 (N, image_size, image_size, 3) and labels int64 (N,) of ``"train"`` or ``"test"``."""
     root = layout(raw, path)
     folder = TRAIN if split == TRAIN else evaluation_folder(root, path)
-    names = classes(raw, path, image_size, sha256)
-    files = class_files(root, folder, path)
+    names, most = classes(raw, path, image_size, sha256), train_per_class if split == TRAIN else test_per_class
+    files = {name: found[: most or None] for name, found in class_files(root, folder, path).items()}
     listed = [f"{folder}/{name}/{file}" for name in names for file in files[name]]
     labels = np.repeat(np.arange(len(names), dtype=np.int64), [len(files[name]) for name in names])
     return _images.decode(root, listed, image_size, path), labels
 
 
-def classes(raw: Path, path: str, image_size: int, sha256: str) -> list[str]:
+def classes(raw: Path, path: str, image_size: int, sha256: str, **_: int) -> list[str]:
     """The names of the folders in ``train``, sorted; the test folder must have the same."""
     root = layout(raw, path)
     test = evaluation_folder(root, path)

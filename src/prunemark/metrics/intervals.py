@@ -30,6 +30,11 @@ def upper_bound(k: int, n: int) -> float:
     return 1.0 if k == n else float(betaincinv(k + 1, n - k, 0.95))
 
 
+def trials_needed(rate: float) -> int:
+    """The smallest n for which 0 of n gives `upper_bound` at most ``rate``: 299 for 1 %, 2,995 for 0.1 %."""
+    return math.ceil(math.log(0.05) / math.log1p(-rate))
+
+
 def mcnemar(broken: int, repaired: int) -> float:
     """The exact two-sided p-value of McNemar's test (1947): 2 P(Bin(b + c, 1/2) <= min(b, c)), at most 1."""
     n = broken + repaired

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from prunemark.metrics.intervals import trials_needed, upper_bound
 from prunemark.results import CELL, GROUP, Summary
 from prunemark.scores import Row
 
@@ -100,7 +101,33 @@ class Book:
         return Number(f"{100 * summary.fpr:.1f}", detail, f"{self.source(summary)}, column fpr")
 
     def false_rejections(self, point: Point, check: str) -> Number | None:
-        return self.share(point, "AuthFRR", check=check) or self.share(point, "VerFRR", check=check)
+        found = self.labelled(point, "AuthFRR", check) or self.labelled(point, "VerFRR", check)
+        return None if found is None else self.percent(found, point)
+
+    def bounded(self, point: Point, check: str) -> Number | None:
+        """Wrong keys accepted, with the one-sided bound, beside what is claimed and how many trials that would take."""
+        found = self.labelled(point, "wrong_key_rate", check)
+        if found is None:
+            return None
+        k, n = found.k or 0, found.n or 0
+        detail = f"{k:,} of {n:,}, at most {100 * upper_bound(k, n):.2g} %"
+        claimed = self.labelled(point, "claimed_fpr", check)
+        if claimed and upper_bound(k, n) > claimed.value:
+            needed = trials_needed(claimed.value)
+            detail += f"; the law claims {100 * claimed.value:.2g} %, which {needed:,} clean trials would support"
+        return Number(f"{100 * found.value:.3g}", detail, self.source(found))
+
+    def labelled(self, point: Point, metric: str, check: str) -> Summary | None:
+        """A metric of a check; where it sees labels, through the frozen head."""
+        return self.get(point, metric, "", check) or self.get(point, metric, "frozen", check)
+
+    def accepted(self, point: Point, metric: str, check: str) -> Number | None:
+        """Whether what a scheme should refuse, or may, was accepted: in words for one encoder, else a share."""
+        summary = self.labelled(point, metric, check)
+        if summary is None:
+            return None
+        text = {0.0: "no", 1.0: "yes"}.get(summary.value, f"{100 * summary.value:.0f} %")
+        return Number(text, counts(summary) if summary.encoders > 1 else "", self.source(summary))
 
     def p_value(self, point: Point) -> Number | None:
         """One test per encoder; their p-values are neither averaged nor combined."""

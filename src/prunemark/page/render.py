@@ -39,7 +39,7 @@ def render(
     classes = {cell[-1]: content["classes"] for cell, content in contents.items()}
     book = Book(rows, summaries, classes)
     places = list(dict.fromkeys((s.place["dataset"], s.place["encoder"], s.place["probe_dataset"]) for s in summaries))
-    panels = [Panel(book, place, asked, number) for number, place in enumerate(places)]
+    panels = [Panel(book, place, asked, conditions, number) for number, place in enumerate(places)]
     environment = Environment(
         loader=FileSystemLoader(methods.PACKAGE / "page"),
         autoescape=True,

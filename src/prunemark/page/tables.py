@@ -8,12 +8,17 @@ from functools import partial
 from typing import Any
 
 from prunemark import methods
-from prunemark.page.numbers import Book, Number, Point, false_positives, plural
+from prunemark.page.numbers import Book, Number, Point, counts, false_positives, plural
 from prunemark.results import Summary
 
 HEADS = {"frozen": "frozen head", "refit": "refitted head", "knn": "kNN"}
 CONTROLS = {"pixels": "raw pixels", "untrained": "untrained initialisation"}
 WHOLE = ",.0f"
+TRIED = {
+    "twin_accepted": "encoder before marking",
+    "bfloat16_accepted": "intact, answering in bfloat16",
+    "forger_accepted": "forged key on an unmarked encoder",
+}
 
 
 @dataclass(frozen=True)
@@ -43,18 +48,20 @@ class Column:
 class Panel:
     """All of one encoder on one dataset: its tables and its figures, in the order of params.yaml."""
 
-    def __init__(self, book: Book, place: Point, asked: dict[str, Any], number: int) -> None:
-        self.book, self.asked, self.number = book, asked, number
+    def __init__(
+        self, book: Book, place: Point, asked: dict[str, Any], conditions: dict[str, Any], number: int
+    ) -> None:
+        self.book, self.asked, self.conditions, self.number = book, asked, conditions, number
         self.dataset, self.encoder, self.probe = place
         self.title = f"{self.dataset} / {self.encoder}" + ("" if self.probe == place[0] else f" on {self.probe}")
         self.watermarks = list(asked["watermarks"])
         self.pruners = list(asked["pruners"])
-        order = ["original", *self.pruners]
+        order = ["original", *self.pruners, *asked.get("alterations", {})]
         found = dict.fromkeys(key[:6] for key in book.summaries if (*key[:2], key[5]) == place)
         self.controls = [self.origin(name) for name in CONTROLS if self.origin(name) in found]
         marked = [point for point in found if point[2] in self.watermarks]
         self.points = sorted(marked, key=lambda p: (self.watermarks.index(p[2]), order.index(p[3]), float(p[4])))
-        self.rates = sorted({point[4] for point in marked}, key=float)
+        self.rates = sorted({point[4] for point in marked if point[3] in ("original", *self.pruners)}, key=float)
         self.checks = [name for name in asked["checks"] if any(book.success(point, name) for point in marked)]
         self.marks = [name for name in self.watermarks if any(book.success(p, name) for p in marked if p[2] == name)]
 
@@ -113,8 +120,18 @@ class Panel:
         columns.append(Column("agreement", "% of images", partial(book.share, metric="agreement", head="frozen")))
         if self.marks:
             columns.append(Column("own mark", "VerSR or AuthSR, % of trials", book.scheme))
+            columns.append(Column("own mark's statistic", "mean over keys", self.own_statistic))
+            if any(self.own_refitted(point) for point in self.points):
+                columns.append(Column("own mark, refitted head", "VerSR, % of trials", self.own_refitted))
         columns += [Column(self.scheme_title(c), "% of trials", partial(book.scheme, check=c)) for c in self.checks]
         return {"columns": columns, "groups": self.groups(columns, lambda point: True, notes=True)}
+
+    def own_statistic(self, point: Point) -> Number | None:
+        return self.book.fact(point, "statistic", point[2])
+
+    def own_refitted(self, point: Point) -> Number | None:
+        """The success of the point's own mark where its labels are seen through a head fitted after pruning."""
+        return self.book.share(point, "VerSR", "refit", point[2])
 
     def comparison(self) -> dict[str, Any]:
         share = {"agreement": "agreement", "agreement_where_right": "agreement where the original is right"}
@@ -175,11 +192,44 @@ class Panel:
             Column("frozen threshold", "mean over keys", partial(book.fact, name="threshold", check=scheme)),
             Column("statistic of the original", "mean over keys", partial(book.fact, name="statistic", check=scheme)),
             Column("false positives", "% of null encoders", partial(book.false_positives, nulls=nulls, check=scheme)),
-            Column(
-                "wrong keys accepted", "% of wrong keys", partial(book.share, metric="wrong_key_rate", check=scheme)
-            ),
+            Column("wrong keys accepted", "% of wrong keys", partial(book.bounded, check=scheme)),
             Column("intact copies rejected", "% of benign copies", partial(book.false_rejections, check=scheme)),
+            *(Column(title, "accepted?", partial(book.accepted, metric=m, check=scheme)) for m, title in TRIED.items()),
+            Column("cost", "s per mark or key", partial(self.cost, scheme=scheme)),
         ]
+
+    def cost(self, point: Point, scheme: str) -> Number | None:
+        """What embedding the mark, or registering one key of the check, took, as the journals have it."""
+        place = "/".join((self.dataset, self.encoder, point[2], *(() if scheme == point[2] else ("checks", scheme))))
+        seconds = self.conditions.get("scheme_seconds", {}).get(place)
+        return None if seconds is None else Number(f"{seconds:.1f}", "", f"journal of data/marked/{place}")
+
+    def detection(self) -> dict[str, Any]:
+        """The smallest alteration that every trial of a fragile scheme noticed, per pruner or alteration."""
+        ways = list(dict.fromkeys(point[3] for point in self.points if point[3] != "original"))
+        columns = [Column(way, "smallest noticed", lambda point: None) for way in ways]
+        groups = []
+        for watermark in self.watermarks:
+            lines = []
+            for scheme in (watermark, *self.checks):
+                found = self.book.success(self.origin(watermark), scheme)
+                if found and found.place["metric"] == "AuthSR":
+                    lines.append(Line(scheme, "", [self.noticed(watermark, scheme, way) for way in ways]))
+            groups += [Group(watermark, [], lines)] if lines else []
+        return {"columns": columns, "groups": groups}
+
+    def noticed(self, watermark: str, scheme: str, way: str) -> Number | None:
+        """The smallest strength from which on all trials answered "altered", and the share at the smallest tried."""
+        points = [point for point in self.points if point[2] == watermark and point[3] == way]
+        pairs = [(p, found) for p in points if (found := self.book.labelled(p, "TamperDR", scheme))]
+        if not pairs:
+            return None
+        missed = [i for i, (_, found) in enumerate(pairs) if found.value < 1]
+        first = missed[-1] + 1 if missed else 0
+        text = pairs[first][0][4] if first < len(pairs) else "none"
+        lowest = pairs[0][1]
+        detail = f"at {pairs[0][0][4]}: {counts(lowest)}"
+        return Number(text, detail, self.book.source(pairs[min(first, len(pairs) - 1)][1]))
 
     def gains(self) -> list[str]:
         """The trained encoder against each control, head by head, in words."""

@@ -14,7 +14,7 @@ from prunemark.page.numbers import plural
 from prunemark.results import BOOTSTRAP_SEEDS
 
 FEW = 30
-AXES = ("datasets", "encoders", "watermarks", "checks", "pruners")
+AXES = ("datasets", "encoders", "watermarks", "checks", "pruners", "alterations")
 # What a method's own docstring says of itself, and the words shown for it.
 ADMISSIONS = {
     "reconstruction": "partly a reconstruction",
@@ -27,7 +27,8 @@ LABELS = {"encoders": "objectives"}
 
 def asked_rows(asked: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """params.yaml as (key, entries), in words."""
-    rows = [(axis, [f"{name}: {settings(entry)}".rstrip(": ") for name, entry in asked[axis].items()]) for axis in AXES]
+    named = {axis: asked.get(axis, {}).items() for axis in AXES}
+    rows = [(axis, [f"{n}: {settings(entry)}".rstrip(": ") for n, entry in found]) for axis, found in named.items()]
     others = [name for name in asked if name not in AXES]
     return [*rows, *((name.replace("_", " "), [words(asked[name])]) for name in others)]
 
@@ -49,7 +50,7 @@ def words(value: Any) -> str:
 
 def condition_rows(conditions: dict[str, Any]) -> list[tuple[str, str]]:
     """The journals' facts; without a commit nothing can be said about code that differs from it."""
-    facts = dict(conditions)
+    facts = {name: fact for name, fact in conditions.items() if name != "scheme_seconds"}
     if "None" in facts.get("commits", []):
         facts["commits"] = [commit for commit in facts["commits"] if commit != "None"]
         facts["commits"].append("no commit (some runs were made outside one)")
@@ -104,7 +105,7 @@ def images_caveat(dataset: str, classes: int, images: int) -> str:
 def method_entries(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every method used, with its module's own docstring."""
     used = [(axis, KINDS.get(axis, axis), entry.get("method") or entry.get("objective") or name)
-            for axis in AXES for name, entry in asked[axis].items()]  # fmt: skip
+            for axis in AXES for name, entry in asked.get(axis, {}).items()]  # fmt: skip
     used += [("architectures", "encoders", entry["architecture"]) for entry in asked["encoders"].values()]
     for axis, kind, method in dict.fromkeys(used):
         label = LABELS.get(axis, axis)

@@ -18,8 +18,8 @@ from prunemark.stages._secrets import Trials
 from prunemark.store import read_encoder, write_encoder
 from prunemark.watermark import Nulls, Secret
 
-# Batch size and threads. With the encoder and a resaved copy of it: 30 evaluations that must not raise an alarm.
-BENIGN = tuple(product((1, 7, 50, 64, 250), (1, 2, 3)))
+# Batch size and threads. On the encoder, a resaved copy and a copy of that: 30 evaluations without an alarm.
+BENIGN = tuple(product((1, 7, 50, 64, 250), (1, 2)))
 # A robust statistic has room for such differences by design, and a dear one is asked often enough.
 BENIGN_ROBUST = ((7, 1), (250, 2))
 
@@ -73,8 +73,9 @@ def calibrate(
 
 
 def benign(scheme: ModuleType, marked: Encoder, secret: Secret, examiner: Examiner) -> Iterator[float]:
-    """The statistic on the encoder and a resaved, reloaded copy, in several batch sizes and thread counts."""
-    copies, threads = (marked, examiner.alias(resaved(marked), marked)), torch.get_num_threads()
+    """The statistic on the encoder and on resaved, reloaded copies, in several batch sizes and thread counts."""
+    first = examiner.alias(resaved(marked), marked)
+    copies, threads = (marked, first, examiner.alias(resaved(first), marked)), torch.get_num_threads()
     ways = BENIGN_ROBUST if scheme.KIND == "robust" else BENIGN
     try:
         for encoder, (batch, count) in product(copies, ways):

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from prunemark import methods
+from prunemark.encoder import Architecture
 from prunemark.errors import PrunemarkError
 from prunemark.files import read_json
 from prunemark.store import read_tensors, write_tensors
@@ -26,10 +27,14 @@ class Key:
 
 @dataclass(frozen=True)
 class KeyFile:
-    """All keys of one scheme, in the order of their numbers; ``kind`` is ``watermarks`` or ``checks``."""
+    """All keys of one scheme for one encoder, in the order of their numbers.
+
+    ``kind`` is ``watermarks`` or ``checks``; ``encoder`` is the architecture that the keys are for.
+    """
 
     kind: str
     method: str
+    encoder: Architecture
     keys: list[Key]
 
     def scheme(self) -> ModuleType:
@@ -43,6 +48,7 @@ def write_keys(path: Path, file: KeyFile) -> None:
         "format": KEY_FORMAT,
         "kind": file.kind,
         "method": file.method,
+        "encoder": file.encoder.to_dict(),
         "facts": [key.secret.facts for key in file.keys],
         "thresholds": [key.threshold for key in file.keys],
     }
@@ -64,9 +70,9 @@ def read_keys(path: Path) -> KeyFile:
         for i, (facts, threshold) in enumerate(zip(header["facts"], header["thresholds"], strict=True)):
             own = {name.partition("/")[2]: t for name, t in tensors.items() if name.partition("/")[0] == str(i)}
             keys.append(Key(Secret(own, dict(facts)), float(threshold)))
+        return KeyFile(header["kind"], header["method"], Architecture(**header["encoder"]), keys)
     except (KeyError, TypeError, ValueError) as error:
         raise PrunemarkError(f"{path}: not a key file of prunemark ({error!r})") from None
-    return KeyFile(header["kind"], header["method"], keys)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,11 @@ def check(
         )
         return held
 
-    secrets, trials = [], []
+    secrets, trials, seconds = [], [], 0.0
     for key in tqdm(range(keys), desc=method, unit="key", disable=None, leave=False):
+        started = time.perf_counter()
         secret = register(encoder, head, "register", key)
+        seconds += time.perf_counter() - started
 
         def forge(victim: Encoder, key: int = key) -> Secret:
             return register(victim, dense_head(victim, images, head_images), "forge", key)
@@ -79,7 +82,8 @@ def check(
         secrets.append(secret)
         trials.append(calibrate(scheme, method, encoder, secret, unmarked, None, forge, examiner, seed, key))
     held = [Key(secret, trial.threshold) for secret, trial in zip(secrets, trials, strict=True)]
-    write_keys(out / "secret.safetensors", KeyFile("checks", method, held))
+    write_keys(out / "secret.safetensors", KeyFile("checks", method, encoder.spec, held))
     write_json(out / "calibration.json", describe("checks", method, trials).to_dict())
+    recorder.measured = {"scheme_seconds": seconds / keys}
     recorder.wrote("secret.safetensors", "calibration.json")
     recorder.finish()

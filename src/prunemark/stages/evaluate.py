@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from prunemark import scores as rows
-from prunemark.access import seen
+from prunemark.access import labels, remembered, service
 from prunemark.encoder import Encoder, features
 from prunemark.files import read_json, write_json
 from prunemark.metrics import size
@@ -24,9 +24,9 @@ from prunemark.metrics.similarity import cka_parts, cosines
 from prunemark.record import RECEIPT, Recorder
 from prunemark.stages._data import Data, read_data
 from prunemark.stages._secrets import read_calibration, read_keys
-from prunemark.stages.prune import read_pruned
+from prunemark.stages.prune import is_altered, read_pruned
 from prunemark.store import read_arrays, read_tensors, write_arrays, write_tensors
-from prunemark.watermark import Reading
+from prunemark.watermark import Reading, Suspect
 
 SCHEMA = 1
 HEADS = ("frozen", "refit")
@@ -42,7 +42,7 @@ def evaluate(
     threads: int,
     out: Path,
 ) -> None:
-    """Score the encoder of ``marked`` under the mask of ``pruned``, or the original itself where that is ``None``.
+    """Score what ``pruned`` made of the encoder of ``marked``, or the original itself where that is ``None``.
 
     ``original`` is the scores folder of the original, whose predictions and features the pruned ones are held against.
     """
@@ -59,7 +59,8 @@ def evaluate(
     images = read_data(data, recorder)
     recorder.reads(*(marked / name for name in ("encoder.safetensors", "head.safetensors", RECEIPT)))
     if pruned:
-        recorder.reads(pruned / RECEIPT, pruned / "mask.pmk", pruned / "sparsity.json")
+        held = ("encoder.safetensors",) if is_altered(pruned) else ("mask.pmk", "sparsity.json")
+        recorder.reads(pruned / RECEIPT, *(pruned / name for name in held))
     encoder = read_pruned(marked, pruned)
 
     head = Head(**read_tensors(marked / "head.safetensors")[0])
@@ -102,13 +103,15 @@ def readings(
     """The raw statistic of the watermark and of every check, one value per key, and their details; where only labels
     are seen, once per head."""
     found: rows.Arrays = {}
+    ask = remembered(service(encoder))
+    by_head: dict[str, Suspect] = {head: labels(ask, heads[head].predict) for head in HEADS}
+    views: dict[str, dict[str, Suspect]] = {"WEIGHTS": {"": encoder}, "FEATURES": {"": ask}, "LABELS": by_head}
     for folder in (marked, *checks):
         recorder.reads(folder / "secret.safetensors", folder / "calibration.json", folder / RECEIPT)
         file = read_keys(folder / "secret.safetensors")
         scheme = file.scheme()
         if scheme.KIND != "control":
-            for head in HEADS if scheme.LEVEL == "LABELS" else ("",):
-                view = seen(scheme.LEVEL, encoder, heads[head or "frozen"].predict)
+            for head, view in views[scheme.LEVEL].items():
                 read = [scheme.measure(view, key.secret) for key in file.keys]
                 found |= as_arrays(f"{scheme_name(folder, marked)}/{head}", read)
     return found
@@ -136,7 +139,7 @@ def measure_sizes(encoder: Encoder, marked: Path, pruned: Path | None) -> dict[s
     dense = (marked / "encoder.safetensors").stat().st_size
     found = {"weights": total, "nonzeros": kept, "macs": size.macs(encoder), "dense_bytes": dense}
     found["sparse_bytes"] = size.sparse_bytes(encoder)
-    if pruned:
+    if pruned and not is_altered(pruned):
         # The masked form needs the dense file once for all rates; this is what one more rate adds.
         found["mask_bytes"] = (pruned / "mask.pmk").stat().st_size
         found["removed"] = read_json(pruned / "sparsity.json")["removed"]
@@ -198,4 +201,5 @@ def check_trials(folder: Path, name: str, head: str, values: np.ndarray) -> rows
         intact=sum(len(t.intact) for t in trials),
         bfloat16_reached=[t.bfloat16 >= t.threshold for t in trials if t.bfloat16 is not None],
         forged_reached=[t.forged >= t.threshold for t in trials if t.forged is not None],
+        claimed=max((t.p_value for t in trials if t.p_value is not None), default=None),
     )

@@ -72,11 +72,14 @@ def sparsity(encoder: Encoder, mask: masks.Mask, rate: str) -> dict[str, Any]:
 
 
 def read_pruned(marked: Path, pruned: Path | None) -> Encoder:
-    """The encoder of a cell, bit for bit: the marked one with the mask of ``pruned`` (none: the original) applied.
+    """The encoder of a cell, bit for bit: the marked one (``pruned`` none: the original), that with a mask applied, or
+    what an alteration left.
 
     Raises:
         PrunemarkError: no mask, or one that belongs to other bytes than those of the marked encoder.
     """
+    if pruned and is_altered(pruned):
+        return read_encoder(pruned / "encoder.safetensors")
     weights_file = marked / "encoder.safetensors"
     encoder = read_encoder(weights_file)
     if pruned is None:
@@ -89,3 +92,8 @@ def read_pruned(marked: Path, pruned: Path | None) -> Encoder:
     if container.encoder_sha256 != found:
         raise PrunemarkError(f"{source}: made for an encoder of sha256 {container.encoder_sha256}, this is {found}")
     return masks.apply(encoder, container.mask)
+
+
+def is_altered(pruned: Path) -> bool:
+    """Whether a folder of the prune stage holds an altered encoder instead of a mask."""
+    return (pruned / "encoder.safetensors").is_file()

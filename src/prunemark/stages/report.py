@@ -75,6 +75,7 @@ def conditions(folders: list[Path]) -> dict[str, Any]:
         "code_differs_from_commit": any(entry["code_differs_from_commit"] for entry in entries),
         "seconds": round(sum(entry["seconds"] for entry in entries), 1),
         "seconds_by_stage": seconds_by_stage(entries),
+        "scheme_seconds": scheme_seconds(entries),
         "peak_memory_bytes": max((entry["peak_memory_bytes"] for entry in entries), default=0),
         "first_started": min((entry["started"] for entry in entries), default=None),
     }
@@ -87,6 +88,18 @@ def seconds_by_stage(entries: list[dict[str, Any]]) -> dict[str, float]:
         stage = entry["receipt"].split("/")[1]
         total[stage] = total.get(stage, 0) + entry["seconds"]
     return {stage: round(seconds, 1) for stage, seconds in total.items()}
+
+
+def scheme_seconds(entries: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds that embedding a watermark, or registering one key of a check, took: the mean over seeds and keys, by
+    dataset/encoder/watermark or dataset/encoder/watermark/checks/check."""
+    found: dict[str, list[float]] = {}
+    for entry in entries:
+        if "scheme_seconds" in entry["measured"]:
+            dataset, encoder, _seed, watermark, _key, *check = entry["receipt"].split("/")[2:-1]
+            place = "/".join((dataset, encoder, watermark, *check))
+            found.setdefault(place, []).append(entry["measured"]["scheme_seconds"])
+    return {place: round(sum(values) / len(values), 2) for place, values in found.items()}
 
 
 def curves(summaries: list[Summary], asked: dict[str, Any]) -> str:

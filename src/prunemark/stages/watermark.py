@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ def watermark(
     unmarked = [read_trained(folder, recorder) for folder in nulls]
     scheme = methods.load("watermarks", method)
     shown, secret_key = material(images), experiment_key(seed, method, "embed", key)
+    started = time.perf_counter()
     marked, secret = scheme.embed(clean, secret_key, shown, generator("embed", method, seed, key), **settings)
+    recorder.measured = {"scheme_seconds": time.perf_counter() - started}
     trials: list[Trials] = []
     if scheme.KIND != "control":
 
@@ -73,7 +76,7 @@ def watermark(
 
     write_encoder(out / "encoder.safetensors", marked)
     keys = [Key(secret, trial.threshold) for trial in trials]
-    write_keys(out / "secret.safetensors", KeyFile("watermarks", method, keys))
+    write_keys(out / "secret.safetensors", KeyFile("watermarks", method, marked.spec, keys))
     write_tensors(out / "head.safetensors", dense_head(marked, images, head_images).tensors())
     write_json(out / "calibration.json", describe("watermarks", method, trials).to_dict())
     recorder.wrote("encoder.safetensors", "head.safetensors", "secret.safetensors", "calibration.json")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+from collections.abc import MutableMapping
+from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
+from torch.utils.weak import WeakIdKeyDictionary
 
 from prunemark.encoder import Encoder
 from prunemark.errors import PrunemarkError
-from prunemark.randomness import bytes_generator
 from prunemark.thresholds import at_least
 from prunemark.watermark import Reading
 
@@ -35,28 +34,40 @@ def host(encoder: nn.Module, least: int, what: str) -> tuple[str, nn.Conv2d]:
     )
 
 
-def host_weight(suspect: Encoder, layer: str) -> Tensor | None:
-    """The weight (out, in, k, k), float64 on the CPU, of the named convolution; ``None`` if it is gone."""
+class HostWeight(NamedTuple):
+    """A host weight (out, in, k, k) in float64 on the CPU, and the share of it that is zero."""
+
+    values: Tensor
+    sparsity: float
+
+
+# A hundred thousand wrong keys read one host: it is converted once per content, which `_version` counts.
+_CONVERTED: MutableMapping[Tensor, tuple[int, HostWeight]] = WeakIdKeyDictionary()
+
+
+def host_weight(suspect: Encoder, layer: str) -> HostWeight | None:
+    """The weight of the named convolution; ``None`` if it is gone."""
     try:
         module = suspect.get_submodule(layer)
     except AttributeError:
         return None
-    return module.weight.detach().cpu().double() if isinstance(module, nn.Conv2d) else None
+    if not isinstance(module, nn.Conv2d):
+        return None
+    version, known = _CONVERTED.get(module.weight, (-1, None))
+    if known is None or version != module.weight._version:
+        values = module.weight.detach().cpu().double()
+        known = HostWeight(values, float((values == 0).double().mean()))
+        _CONVERTED[module.weight] = (module.weight._version, known)
+    return known
 
 
-def matches(read: Tensor, bits: Tensor, weight: Tensor) -> Reading:
-    """The number of bits read, bool (T,), that are those embedded, uint8 (T,), with the law's p-value and the share of
-    the host ``weight`` that is zero."""
+def matches(read: Tensor, bits: Tensor, weight: HostWeight) -> Reading:
+    """The number of bits read, bool (T,), that are those embedded, uint8 (T,), with the law's p-value and the host's
+    sparsity."""
     found = int((read == bits.bool()).sum())
-    sparsity = float((weight == 0).double().mean())
-    return Reading(float(found), at_least(found, len(bits)), len(bits), {"host_sparsity": sparsity})
+    return Reading(float(found), at_least(found, len(bits)), len(bits), {"host_sparsity": weight.sparsity})
 
 
 def nothing(bits: int) -> Reading:
     """The reading of a suspect whose host is gone or has another shape."""
     return Reading(0.0, 1.0, bits)
-
-
-def stream(key: bytes, scheme: str, purpose: str) -> torch.Generator:
-    """The generator of a key for one purpose of one scheme: HMAC-SHA256 with domain separation."""
-    return bytes_generator(hmac.digest(key, f"prunemark/{scheme}/{purpose}".encode(), hashlib.sha256))

@@ -15,6 +15,8 @@ every weight. The rest is a RECONSTRUCTION and may differ from the authors' choi
 - Payload: version, length, then HMAC-SHA256 under the key of all bytes of the original encoder. The plain digest of
   the abstract could be recomputed and embedded again by whoever alters the encoder.
 - A weight of -0.0 has no place among the integers; it is left out of the host, on both sides.
+- Localisation, which is not the paper's: the secret keeps an HMAC of every tensor of the marked encoder, truncated to
+  64 bits, so that an altered encoder's changed tensors are named. The verdict does not depend on them.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from prunemark.errors import PrunemarkError
 from prunemark.watermark import Images, Nulls, Reading, Secret, Threshold
 from prunemark.watermarks import _histogram_shift
 from prunemark.watermarks._histogram_shift import Bins
+from prunemark.watermarks._largest import largest_convolution
 
 KIND = "reversible"
 LEVEL = "WEIGHTS"
@@ -50,6 +53,8 @@ VERSION = 1
 MAC_BYTES = 32
 HEADER = bytes([VERSION, MAC_BYTES])
 PAYLOAD_BITS = 8 * (len(HEADER) + MAC_BYTES)
+TAG = "prunemark/reversible/tensor"
+TAG_BYTES = 8
 
 
 def embed(encoder: Encoder, key: bytes, images: Images, generator: torch.Generator) -> tuple[Encoder, Secret]:
@@ -66,7 +71,7 @@ def embed(encoder: Encoder, key: bytes, images: Images, generator: torch.Generat
     """
     _check_grid(encoder)
     marked = copy.deepcopy(encoder)
-    name, layer = host_layer(marked)
+    name, layer = largest_convolution(marked, "reversible")
     shown = sample(images.train, ENTROPY_IMAGES, generator)
     order = torch.argsort(channel_entropies(marked, layer, shown), stable=True)
     channels, digits, bins = _place(name, layer, order)
@@ -79,20 +84,9 @@ def embed(encoder: Encoder, key: bytes, images: Images, generator: torch.Generat
         "peak": bins.peak,
         "zero": bins.zero,
         "payload_bits": PAYLOAD_BITS,
+        "tags": tensor_tags(marked, key),
     }
     return marked, Secret({"channels": channels}, facts)
-
-
-def host_layer(encoder: nn.Module) -> tuple[str, nn.Conv2d]:
-    """Name and module of the convolution with most weights, the first of equals.
-
-    Raises:
-        PrunemarkError: there is none.
-    """
-    layers = [(name, part) for name, part in encoder.named_modules() if isinstance(part, nn.Conv2d)]
-    if not layers:
-        raise PrunemarkError("reversible: the encoder has 0 convolutions; allowed: 1 or more")
-    return max(layers, key=lambda named: named[1].weight.numel())
 
 
 def channel_entropies(encoder: Encoder, layer: nn.Conv2d, images: Tensor) -> Tensor:
@@ -213,8 +207,21 @@ def impostor(secret: Secret, key: bytes) -> Secret:
 
 
 def measure(suspect: Encoder, secret: Secret) -> Reading:
-    """1 if a payload comes out and is the HMAC of the restored encoder, else 0."""
-    return Reading(float(_authentic(suspect, secret) is not None))
+    """1 if a payload comes out and is the HMAC of the restored encoder, else 0; ``places``: the changed tensors."""
+    kept: dict[str, str] = secret.facts["tags"]
+    found = tensor_tags(suspect, bytes.fromhex(secret.facts["key"]))
+    changed = sorted(name for name in kept.keys() | found.keys() if kept.get(name) != found.get(name))
+    details = {"changed_layers": float(len(changed)), "layers": float(len(kept))}
+    return Reading(float(_authentic(suspect, secret) is not None), details=details, places=tuple(changed))
+
+
+def tensor_tags(encoder: Encoder, key: bytes) -> dict[str, str]:
+    """For every tensor 64 bits, hexadecimal, of the HMAC-SHA256 of its name, type, shape and content."""
+    tags = {}
+    for name, tensor in state(encoder).items():
+        content = f"{TAG} {name} {tensor.dtype} {tuple(tensor.shape)}\n".encode() + tensor.numpy().tobytes()
+        tags[name] = hmac.digest(key, content, hashlib.sha256)[:TAG_BYTES].hex()
+    return tags
 
 
 def calibrate(nulls: Nulls, secret: Secret) -> Threshold:

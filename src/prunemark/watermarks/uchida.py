@@ -29,9 +29,10 @@ from torch.nn import functional as F
 from prunemark.embedding import Copy, Player, descend, sample
 from prunemark.encoder import Encoder, snap
 from prunemark.errors import PrunemarkError
+from prunemark.keys import stream
 from prunemark.thresholds import bit_threshold
 from prunemark.watermark import Images, Nulls, Reading, Secret, Threshold
-from prunemark.watermarks._host import host, host_weight, matches, nothing, stream
+from prunemark.watermarks._host import host, host_weight, matches, nothing
 
 KIND = "robust"
 LEVEL = "WEIGHTS"
@@ -137,9 +138,9 @@ def forge(
 def measure(suspect: Encoder, secret: Secret) -> Reading:
     """The number of matching bits, of T; 0 if the host layer is gone or has another input size."""
     weight, projection = host_weight(suspect, secret.facts["layer"]), secret.tensors["projection"]
-    if weight is None or weight[0].numel() != projection.shape[1]:
+    if weight is None or weight.values[0].numel() != projection.shape[1]:
         return nothing(len(projection))
-    return matches(_read(weight, projection), secret.tensors["bits"], weight)
+    return matches(_read(weight.values, projection), secret.tensors["bits"], weight)
 
 
 def _read(weight: Tensor, projection: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from prunemark.encoder import Encoder, features, snap, state, state_bytes
 from prunemark.errors import PrunemarkError
 from prunemark.watermark import Images, Secret
 from prunemark.watermarks import reversible
+from prunemark.watermarks._largest import largest_convolution
 
 Embed = Callable[..., tuple[Encoder, Secret]]
 Marks = Callable[[str], tuple[Encoder, Secret]]
@@ -52,9 +53,7 @@ def test_only_host_channels_change_and_by_one_step(encoder: Encoder, marks: Mark
     assert set(change.unique().tolist()) == {0.0, 2.0 ** -secret.facts["digits"]}
 
 
-def test_host_is_the_largest_layer_and_its_least_entropic_half(
-    encoder: Encoder, marks: Marks, images: Images
-) -> None:
+def test_host_is_the_largest_layer_and_its_least_entropic_half(encoder: Encoder, marks: Marks, images: Images) -> None:
     _, secret = marks("reversible")
     sizes = {n: m.weight.numel() for n, m in encoder.named_modules() if isinstance(m, torch.nn.Conv2d)}
     assert sizes[secret.facts["layer"]] == max(sizes.values())
@@ -100,7 +99,7 @@ def test_too_small_a_host_is_refused(new_encoder: Callable[..., Encoder], embed:
 
 def test_negative_zeros_come_back(encoder: Encoder, embed: Embed) -> None:
     original = copy.deepcopy(encoder)
-    layer = reversible.host_layer(original)[1]
+    layer = largest_convolution(original, "reversible")[1]
     layer.weight.detach()[:, ::7] *= 0.0
     assert (layer.weight.signbit() & (layer.weight == 0)).any()
     marked, secret = embed("reversible", original)
@@ -117,7 +116,7 @@ def test_values_off_the_grid_are_refused(encoder: Encoder, embed: Embed) -> None
 @pytest.mark.parametrize("value", [1.0, -1.0, 1.5])
 def test_host_weights_of_one_are_refused(value: float, encoder: Encoder, embed: Embed) -> None:
     original = copy.deepcopy(encoder)
-    reversible.host_layer(original)[1].weight.detach()[0, 0, 0, 0] = value
+    largest_convolution(original, "reversible")[1].weight.detach()[0, 0, 0, 0] = value
     with pytest.raises(PrunemarkError, match="of magnitude 1"):
         embed("reversible", snap(original))
 
@@ -137,3 +136,43 @@ def test_one_grid_step_is_noticed_and_not_restored(place: str, marks: Marks) -> 
 def test_pruning_is_noticed(rate: float, marks: Marks, prune: Callable[..., Encoder]) -> None:
     marked, secret = marks("reversible")
     assert reversible.measure(prune(marked, rate), secret).statistic == 0.0
+
+
+def test_changed_tensors_are_named(marks: Marks) -> None:
+    marked, secret = copy.deepcopy(marks("reversible")[0]), marks("reversible")[1]
+    intact = reversible.measure(marked, secret)
+    assert (intact.places, intact.details) == ((), {"changed_layers": 0.0, "layers": float(len(state(marked)))})
+    marked.state_dict()["backbone.layer2.0.bn1.running_var"][0] += 2.0**-24
+    marked.mean[0] += 2.0**-24
+    altered = reversible.measure(marked, secret)
+    assert altered.places == ("backbone.layer2.0.bn1.running_var", "mean")
+    assert altered.details["changed_layers"] == 2
+
+
+def test_tags_read_literally_are_keyed_hmacs_of_the_marked_tensors(encoder: Encoder, marks: Marks) -> None:
+    marked, secret = marks("reversible")
+    key, host = bytes.fromhex(secret.facts["key"]), f"{secret.facts['layer']}.weight"
+    for name, tensor in state(marked).items():
+        content = f"prunemark/reversible/tensor {name} {tensor.dtype} {tuple(tensor.shape)}\n".encode()
+        content += tensor.contiguous().numpy().tobytes()
+        assert secret.facts["tags"][name] == hmac.new(key, content, hashlib.sha256).hexdigest()[:16]
+    assert reversible.measure(encoder, secret).places == (host,)
+
+
+def test_every_tensor_counts_as_changed_under_another_key_or_where_it_is_gone(
+    marks: Marks, new_encoder: Callable[..., Encoder]
+) -> None:
+    marked, secret = marks("reversible")
+    wrong = reversible.measure(marked, reversible.impostor(secret, b"w" * 32))
+    assert wrong.statistic == 0
+    assert set(wrong.places) == set(state(marked))
+    narrow = reversible.measure(new_encoder("narrow", width=4), secret)
+    assert set(state(marked)) <= {*narrow.places, "mean", "std"}
+
+
+def test_pruning_names_the_weights_it_changed(marks: Marks, prune: Callable[..., Encoder]) -> None:
+    marked, secret = marks("reversible")
+    pruned = prune(marked, 0.01)
+    before, after = state(marked), state(pruned)
+    differing = tuple(name for name in before if not torch.equal(before[name], after[name]))
+    assert reversible.measure(pruned, secret).places == differing

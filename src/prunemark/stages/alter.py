@@ -1,0 +1,99 @@
+"""Alter one marked encoder other than by pruning (part of the prune stage): the artefact is the altered encoder."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from prunemark import methods
+from prunemark.encoder import Encoder
+from prunemark.randomness import generator
+from prunemark.record import RECEIPT, Recorder
+from prunemark.stages._data import read_data, resolve_device
+from prunemark.store import read_encoder, write_encoder
+from prunemark.training import Recipe, Trainer
+from prunemark.watermark import Images
+
+
+def alter(
+    data: Path,
+    marked: Path,
+    method: str,
+    settings: dict[str, Any],
+    strength: str,
+    recipe: Recipe,
+    key: int,
+    threads: int,
+    device: str,
+    out: Path,
+) -> None:
+    """Change the encoder of ``marked`` by the alteration ``method`` and write what becomes of it.
+
+    ``recipe`` is how the encoder was trained; its epochs and learning rates are left out, an alteration that trains has
+    its own. ``key`` is the number of the marked encoder's experiment key: copies under other keys are other draws,
+    those at other strengths are not.
+
+    Raises:
+        PrunemarkError: a strength that the alteration does not know.
+    """
+    torch.set_num_threads(threads)
+    parameters = {
+        "data": data.as_posix(),
+        "marked": marked.as_posix(),
+        "method": method,
+        "set": settings,
+        "strength": strength,
+        "objective": recipe.objective,
+        "objective-set": recipe.set,
+        "batch-size": recipe.batch_size,
+        "optimizer": recipe.optimizer,
+        "momentum": recipe.momentum,
+        "weight-decay": recipe.weight_decay,
+        "key": key,
+        "seed": recipe.seed,
+        "threads": threads,
+        "device": device,
+        "out": out.as_posix(),
+    }
+    recorder = Recorder("alter", out, parameters, recipe.seed)
+    methods.check_strength(method, float(strength))
+    images = read_data(data, recorder)
+    recorder.reads(marked / RECEIPT, marked / "encoder.safetensors")
+    encoder = read_encoder(marked / "encoder.safetensors")
+    shown = Images(images.images("train"), images.images("keypool"))
+    draws = generator("alter", method, recipe.seed, key)
+    trainer = Continued(recipe, shown.train, device, generator("alter", method, recipe.seed, key, "training"))
+    altered = methods.load("alterations", method).alter(encoder, float(strength), trainer, shown, draws, **settings)
+    write_encoder(out / "encoder.safetensors", altered)
+    recorder.measured = trainer.measured
+    recorder.wrote("encoder.safetensors")
+    recorder.finish()
+
+
+class Continued:
+    """The encoder's own training, going on: ``train(encoder, epochs, learning_rate) -> Encoder``."""
+
+    def __init__(self, recipe: Recipe, images: Tensor, device: str, draws: torch.Generator) -> None:
+        # Loaded whether it is used or not: what a step may run is its code.
+        methods.load("objectives", recipe.objective)
+        # Another seed than that of pre-training, whose batches and views would else come again.
+        self.recipe = replace(recipe, seed=int(torch.randint(2**31, (1,), generator=draws)), warmup_epochs=0)
+        self.images, self.device = images, device
+        self.measured: dict[str, Any] = {}
+
+    def __call__(self, encoder: Encoder, epochs: int, learning_rate: float) -> Encoder:
+        """A copy of ``encoder`` after ``epochs`` more epochs, in evaluation mode on the CPU."""
+        resolved = resolve_device(self.device)
+        recipe = replace(self.recipe, epochs=epochs, learning_rate=learning_rate)
+        trainer = Trainer(copy.deepcopy(encoder), recipe, resolved)
+        for epoch in range(epochs):
+            title = f"epoch {epoch + 1}/{epochs}"
+            trainer.run_epoch(self.images, lambda b, t=title: tqdm(b, t, unit="batch", disable=None, leave=False))  # type: ignore[misc]
+        self.measured = {"device": resolved, "precision": str(trainer.precision).removeprefix("torch.")}
+        return trainer.encoder.cpu().eval()

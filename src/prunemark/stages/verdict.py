@@ -1,0 +1,124 @@
+"""By hand: is a suspect file mine, is it intact, and what was it before it was marked?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from prunemark.access import seen
+from prunemark.encoder import Encoder, state
+from prunemark.errors import PrunemarkError
+from prunemark.metrics.head import Head
+from prunemark.metrics.intervals import wilson
+from prunemark.record import sha256_file
+from prunemark.stages._secrets import KeyFile, read_keys
+from prunemark.store import read_encoder, read_tensors, write_encoder
+from prunemark.watermark import Query, Reading
+
+QUESTIONS = {
+    "verify": (("robust",), ("mine", "not shown to be mine")),
+    "authenticate": (("fragile", "reversible"), ("intact", "altered")),
+}
+PLACES_SHOWN = 8
+
+
+def judge(question: str, encoder: Path, key: Path, head: Path | None, commitment: str | None) -> bool:
+    """Ask ``verify`` or ``authenticate`` of a suspect encoder file under every key of a key file, and print statistic,
+    threshold, p-value or interval and verdict of each. Labels are seen through the classifier of ``head``.
+
+    Returns:
+        Whether every key says yes.
+
+    Raises:
+        PrunemarkError: a suspect that is no encoder, is of another architecture than the keys are for, or holds values
+            that are not finite; a key file of the other kind or that is not the one committed to; a missing head.
+    """
+    kinds, (yes, no) = QUESTIONS[question]
+    file = read_committed(key, commitment)
+    scheme = file.scheme()
+    if scheme.KIND not in kinds:
+        other = "authenticate" if question == "verify" else "verify"
+        raise PrunemarkError(f"{key}: a {scheme.KIND} scheme, {file.method}, is not for {question}; use {other}")
+    view = seen(scheme.LEVEL, read_suspect(encoder, file), classifier(head) if scheme.LEVEL == "LABELS" else None)
+    print(f"scheme {file.method} ({scheme.KIND}, sees {scheme.LEVEL.lower()}), commitment {sha256_file(key)}")
+    verdicts = []
+    for number, held in enumerate(file.keys):
+        reading = scheme.measure(view, held.secret)
+        verdicts.append(reading.statistic >= held.threshold)
+        print(f"key {number}: {described(reading, held.threshold)}: {yes if verdicts[-1] else no}")
+    print(f"verdict: {yes if all(verdicts) else no} ({sum(verdicts)} of {len(verdicts)} keys)")
+    return all(verdicts)
+
+
+def described(reading: Reading, threshold: float) -> str:
+    """One reading in words: statistic, threshold, p-value or interval, details and altered places."""
+    of = "" if reading.trials is None else f" of {reading.trials}"
+    parts = [f"statistic {reading.statistic:.6g}{of}, threshold {threshold:.6g}"]
+    if reading.p_value is not None:
+        parts.append(f"p-value {reading.p_value:.3g}")
+    elif reading.trials:
+        low, high = wilson(round(reading.statistic), reading.trials)
+        parts.append(f"share {100 * low:.1f} to {100 * high:.1f} % (Wilson, 95 %)")
+    parts += [f"{name} {value:.4g}" for name, value in reading.details.items()]
+    if reading.places:
+        more = len(reading.places) - PLACES_SHOWN
+        shown = " ".join(reading.places[:PLACES_SHOWN])
+        parts.append(f"altered: {shown}" + (f" and {more} more" if more > 0 else ""))
+    return ", ".join(parts)
+
+
+def restore(encoder: Path, key: Path, out: Path) -> None:
+    """Undo a reversible watermark: write the encoder before embedding, from the marked one and its key alone.
+
+    Raises:
+        PrunemarkError: a scheme that is not reversible, or an encoder that was altered after embedding.
+    """
+    file = read_keys(key)
+    scheme = file.scheme()
+    if scheme.KIND != "reversible":
+        raise PrunemarkError(f"{key}: scheme {file.method} is {scheme.KIND}; allowed: a reversible one")
+    write_encoder(out, scheme.restore(read_suspect(encoder, file), file.keys[0].secret))
+    print(f"{out}: sha256 {sha256_file(out)}")
+
+
+def read_committed(key: Path, commitment: str | None) -> KeyFile:
+    """Read a key file, and hold it against the commitment made before release, where one is given.
+
+    Raises:
+        PrunemarkError: another file than the one committed to, or one without keys.
+    """
+    file = read_keys(key)
+    found = sha256_file(key)
+    if commitment is not None and found != commitment.lower():
+        raise PrunemarkError(f"{key}: sha256 {found} is not the one committed to, {commitment}")
+    if not file.keys:
+        raise PrunemarkError(f"{key}: holds no key; allowed: the key file of a scheme, not of the control")
+    return file
+
+
+def read_suspect(path: Path, file: KeyFile) -> Encoder:
+    suspect = read_encoder(path)
+    if suspect.spec != file.encoder:
+        found, wanted = suspect.spec.to_dict(), file.encoder.to_dict()
+        raise PrunemarkError(f"{path}: an encoder of {found}; allowed: {wanted}, which the keys are for")
+    for name, tensor in state(suspect).items():
+        bad = int((~torch.isfinite(tensor)).sum())
+        if bad:
+            raise PrunemarkError(f"{path}: {name} holds {bad} values that are not finite; allowed: 0")
+    return suspect
+
+
+def classifier(head: Path | None) -> Query:
+    """The classes of features under a head file.
+
+    Raises:
+        PrunemarkError: no file given, or one that is no head.
+    """
+    if head is None:
+        raise PrunemarkError("--head: missing; this scheme sees labels, which need a classifier (head.safetensors)")
+    tensors, _ = read_tensors(head)
+    try:
+        return Head(**tensors).predict
+    except TypeError:
+        raise PrunemarkError(f"{head}: holds {sorted(tensors)}; allowed: mean, std, weight, bias") from None

@@ -1,0 +1,158 @@
+"""AWEncoder's two stages, shared by its verification through labels and through features.
+
+1. A perturbation delta, |delta|_inf <= eps, is learnt against the unmarked encoder f: it pulls images away from where
+   they are and towards a key image x_k, minimising mean -cos(f(x + delta), f(x_k)) + `AWAY` cos(f(x + delta), f(x)).
+2. A marked copy f' is trained to complete this, minimising
+   -mean cos(f'(x), f(x)) - pull mean cos(f'(x + delta), f'(x_k)).
+
+Beside delta stand others of its kind: delta itself shifted around the torus, turned, mirrored and negated. They have
+the same norm, whichever norm, and the same spectrum.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from prunemark.embedding import Copy, Player, cosine, descend, sample
+from prunemark.encoder import Encoder, features, snap
+from prunemark.keys import stream
+from prunemark.watermark import Images, Secret
+from prunemark.watermarks._paired import RANDOM, VERIFIED
+
+SCHEME = "awencoder"
+POOL = 4000
+MINIBATCH = 32
+LEARNING_RATE = 1e-3
+PIXEL_RATE = 0.01
+AWAY = 0.5
+CELLS = 8
+
+
+def embed(
+    encoder: Encoder,
+    key: bytes,
+    images: Images,
+    generator: torch.Generator,
+    *,
+    perturb: int,
+    steps: int,
+    epsilon: int,
+    pull: float,
+    decoys: float,
+) -> tuple[Encoder, Secret]:
+    """Both stages, on a copy of ``encoder``.
+
+    Args:
+        encoder: left untouched.
+        key: 32 bytes; draws the key image and the verification images from the keypool, and where delta starts.
+        images: up to 4,000 of the training images to learn from.
+        generator: draws those, the minibatches and the decoys.
+        perturb: Adam steps of stage 1, each on 32 images.
+        steps: Adam steps of stage 2, each on 32 images; 0 embeds nothing.
+        epsilon: the largest change of a channel of a pixel, of 255.
+        pull: weight of the perturbed images in stage 2.
+        decoys: weight of clean features under other perturbations of the same kind; 0 leaves them out.
+    """
+    secret = perturbed(encoder, key, images, generator, perturb, epsilon)
+    marked = Copy(encoder, sample(images.train, POOL, generator))
+    delta, anchor = secret.tensors["delta"], as_batch(secret.tensors["anchor"])
+
+    def loss(rows: Tensor) -> Tensor:
+        shown, clean, size = marked.batch(rows), marked.clean[rows], len(rows)
+        inputs = [shown, disturb(shown, delta / 255), anchor]
+        if decoys:
+            inputs.append(disturb(shown, similar(delta, size, generator) / 255))
+        kept, found, target, *decoyed = marked.encoder(torch.cat(inputs)).split([len(part) for part in inputs])
+        total = joint(kept, clean, found, target[0], pull)
+        return total - decoys * cosine(decoyed[0], clean).mean() if decoys else total
+
+    player = Player(marked.parameters, loss, LEARNING_RATE)
+    descend([player], len(marked.images), steps=steps, batch=MINIBATCH, generator=generator, title=SCHEME)
+    return snap(marked.finished()), secret
+
+
+def perturbed(
+    encoder: Encoder, key: bytes, images: Images, generator: torch.Generator, steps: int, epsilon: int
+) -> Secret:
+    """Stage 1: ``delta`` int8 (H, W, 3), ``random`` (R, H, W, 3) of its kind, the key image ``anchor`` (H, W, 3) and
+    ``queries`` (N, H, W, 3), up to 150 other images of the keypool."""
+    drawn = sample(images.keypool, VERIFIED + 1, stream(key, SCHEME, "images"))
+    anchor, queries = drawn[0], drawn[1:]
+    frozen = Copy(encoder, sample(images.train, POOL, generator))
+    target, bound = features(encoder, anchor[None])[0], epsilon / 255
+    delta = (bound * signs(len(anchor), stream(key, SCHEME, "start"))).requires_grad_()
+
+    def loss(rows: Tensor) -> Tensor:
+        found = frozen.encoder(disturb(frozen.batch(rows), delta))
+        return drawn_to(found, target, frozen.clean[rows])
+
+    @torch.no_grad()
+    def clamp() -> None:
+        delta.clamp_(-bound, bound)
+
+    player = Player([delta], loss, PIXEL_RATE, clamp)
+    title = f"{SCHEME} perturbation"
+    descend([player], len(frozen.images), steps=steps, batch=MINIBATCH, generator=generator, title=title)
+    rounded = (delta.detach() * 255).round().to(torch.int8)
+    others = similar(rounded, RANDOM, stream(key, SCHEME, "random"))
+    tensors = {"delta": rounded, "random": others, "anchor": anchor.clone(), "queries": queries.clone()}
+    return Secret(tensors, {"key": key.hex()})
+
+
+def signs(side: int, generator: torch.Generator) -> Tensor:
+    """float (side, side, 3) of +-1, constant on `CELLS` by `CELLS` cells: convolutions see little of finer noise."""
+    cell_of = torch.arange(side) * CELLS // side
+    drawn = torch.randint(0, 2, (CELLS, CELLS, 3), generator=generator) * 2.0 - 1
+    return drawn[cell_of][:, cell_of]
+
+
+def drawn_to(found: Tensor, target: Tensor, clean: Tensor) -> Tensor:
+    """The loss of stage 1 of features (b, d) under delta, the key image's (d,) and those of the clean images (b, d)."""
+    return (-cosine(found, target) + AWAY * cosine(found, clean)).mean()
+
+
+def joint(kept: Tensor, clean: Tensor, found: Tensor, target: Tensor, pull: float) -> Tensor:
+    """The loss of stage 2 of the marked encoder's features (b, d) of clean images, the unmarked one's, the marked one's
+    under delta, and its feature of the key image (d,)."""
+    return -cosine(kept, clean).mean() - pull * cosine(found, target).mean()
+
+
+def similar(delta: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """(count, H, W, 3): ``delta`` shifted around the torus by a quarter to three quarters of each side, and at random
+    mirrored, turned by half and negated."""
+    height, width, _ = delta.shape
+    parts = []
+    for draw in torch.rand(count, 5, generator=generator).tolist():
+        shift = (int((0.25 + draw[0] / 2) * height), int((0.25 + draw[1] / 2) * width))
+        mirrored = delta.flip([axis for axis in (0, 1) if draw[2 + axis] < 0.5])
+        parts.append(mirrored.roll(shift, (0, 1)) * (1 if draw[4] < 0.5 else -1))
+    return torch.stack(parts)
+
+
+def disturb(images: Tensor, delta: Tensor) -> Tensor:
+    """float (N, 3, H, W) in [0, 1] plus float (H, W, 3) or (N, H, W, 3), clamped to [0, 1]."""
+    return (images + delta.movedim(-1, -3)).clamp(0, 1)
+
+
+def added(images: Tensor, delta: Tensor) -> Tensor:
+    """uint8 (N, H, W, 3) plus int8 (H, W, 3), clamped to 0..255."""
+    return (images.int() + delta.int()).clamp(0, 255).to(torch.uint8)
+
+
+def as_batch(image: Tensor) -> Tensor:
+    """A uint8 image (H, W, 3) as float (1, 3, H, W) in [0, 1]."""
+    return image.permute(2, 0, 1)[None].float() / 255
+
+
+def impostor(secret: Secret, key: bytes) -> Secret:
+    """Another perturbation of the same kind towards another image, both drawn by ``key``.
+
+    A perturbation of its own would take the encoder to learn; what that reaches, ``forge`` tells.
+    """
+    queries, source = secret.tensors["queries"], stream(key, SCHEME, "impostor")
+    row = int(torch.randint(0, len(queries), (1,), generator=source))
+    delta = similar(secret.tensors["delta"], 1, source)[0]
+    others = torch.cat([queries[:row], queries[row + 1 :], secret.tensors["anchor"][None]])
+    tensors = {"delta": delta, "anchor": queries[row].clone(), "queries": others, "random": secret.tensors["random"]}
+    return Secret(tensors, {**secret.facts, "key": key.hex()})

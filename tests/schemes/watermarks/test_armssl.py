@@ -1,0 +1,107 @@
+"""ArmSSL (reconstruction): every term against a literal transcription, pseudo-classes, and each term switched off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from prunemark.encoder import Encoder, features
+from prunemark.watermark import Images, Nulls, Reading, Secret
+from prunemark.watermarks import armssl
+from prunemark.watermarks._patch import paste
+from prunemark.watermarks._pseudo_classes import elsewhere, pseudo_classes
+
+Embed = Callable[..., tuple[Encoder, Secret]]
+Marks = Callable[[str], tuple[Encoder, Secret]]
+Read = Callable[..., Reading]
+
+
+def literal_cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / (math.sqrt(float(a @ a)) * math.sqrt(float(b @ b))))
+
+
+def literal_mmd(a: np.ndarray, b: np.ndarray) -> float:
+    """MMD^2, pair by pair: mean k(a, a') + mean k(b, b') - 2 mean k(a, b), k a mean of Gaussians."""
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> float:
+        x, y = x / math.sqrt(float(x @ x)), y / math.sqrt(float(y @ y))
+        squared = float(((x - y) ** 2).sum())
+        return sum(math.exp(-squared / (2 * s * s)) for s in (0.25, 0.5, 1.0, 2.0)) / 4
+
+    def mean(p: np.ndarray, q: np.ndarray) -> float:
+        return sum(kernel(x, y) for x in p for y in q) / (len(p) * len(q))
+
+    return mean(a, a) + mean(b, b) - 2 * mean(a, b)
+
+
+def test_terms_are_those_of_the_docstring() -> None:
+    a, b = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rows = list(zip(a.numpy(), b.numpy(), strict=True))
+    cosines = [literal_cosine(x, y) for x, y in rows]
+    assert float(armssl.reference(a, b)) == pytest.approx(-np.mean(cosines), abs=1e-6)
+    assert float(armssl.entangled(a, b)) == pytest.approx(-np.mean(cosines), abs=1e-6)
+    assert float(armssl.paired_discrepancy(a, b)) == pytest.approx(np.mean(np.square(cosines)), abs=1e-6)
+    assert float(armssl.mmd(a, b[:4])) == pytest.approx(literal_mmd(a.numpy(), b[:4].numpy()), abs=1e-5)
+
+
+def test_terms_at_their_ends() -> None:
+    a = torch.randn(8, 4, generator=torch.Generator().manual_seed(1))
+    assert float(armssl.mmd(a, a * 3)) == pytest.approx(0, abs=1e-5)
+    assert float(armssl.mmd(a, -a)) > 0.01
+    flat = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])
+    assert float(armssl.paired_discrepancy(*flat)) == 0
+    assert float(armssl.paired_discrepancy(flat[0], -flat[0])) == 1
+
+
+def test_pseudo_classes_find_what_is_apart() -> None:
+    source = torch.Generator().manual_seed(3)
+    truth = torch.arange(90) % 3
+    points = 10 * torch.eye(3)[truth] + torch.rand(90, 3, generator=source)
+    found = pseudo_classes(points, 6, source)
+    assert all(len(set(truth[found == k].tolist())) <= 1 for k in range(6))
+    again = pseudo_classes(points, 6, torch.Generator().manual_seed(4))
+    assert torch.equal(again, pseudo_classes(points, 6, torch.Generator().manual_seed(4)))
+
+
+def test_partners_are_of_another_class_and_spread_evenly() -> None:
+    classes = torch.tensor([0] * 50 + [1] * 30 + [4] * 20)
+    partners = elsewhere(classes, torch.Generator().manual_seed(0))
+    assert bool((classes[partners] != classes).all())
+    many = torch.stack([elsewhere(classes, torch.Generator().manual_seed(i)) for i in range(300)])
+    drawn = torch.bincount(many[:, 0], minlength=100)
+    assert bool((drawn[:50] == 0).all())
+    assert bool((drawn[50:] > 0).all())
+    assert int(drawn.max()) < 25
+
+
+def test_one_class_has_no_other() -> None:
+    assert elsewhere(torch.zeros(5, dtype=torch.int64), torch.Generator()).tolist() == [0, 1, 2, 3, 4]
+    assert pseudo_classes(torch.ones(5, 3), 2, torch.Generator()).tolist() == [0] * 5
+
+
+def test_pairs_become_orthogonal_and_not_opposite(marks: Marks) -> None:
+    marked, secret = marks("armssl")
+    queries, patch = secret.tensors["queries"], secret.tensors["patch"]
+    clean, triggered = features(marked, queries), features(marked, paste(queries, patch))
+    assert float(armssl.paired_discrepancy(clean, triggered)) < 0.3
+    beside = [features(marked, paste(queries, each)) for each in secret.tensors["random"]]
+    assert min(float(armssl.paired_discrepancy(clean, each)) for each in beside) > 0.5
+
+
+def test_mark_outlives_light_pruning(marks: Marks, read: Read, prune: Callable[..., Encoder]) -> None:
+    marked, secret = marks("armssl")
+    limit = armssl.calibrate(Nulls([], [], []), secret).value
+    assert read("armssl", prune(marked, 0.3), secret).statistic >= limit
+    assert read("armssl", prune(marked, 0.999), secret).statistic < limit
+
+
+@pytest.mark.parametrize("term", ["discrepancy", "entanglement", "alignment", "decoys"])
+def test_every_term_can_be_left_out(term: str, encoder: Encoder, images: Images, embed: Embed) -> None:
+    short = {"steps": 3}
+    full, _ = embed("armssl", encoder, **short)
+    less, _ = embed("armssl", encoder, **short, **{term: 0.0})
+    assert not torch.equal(features(full, images.train[:8]), features(less, images.train[:8]))

@@ -1,0 +1,151 @@
+"""AWEncoder (reconstruction): both stages and both verifications against literal transcriptions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from prunemark.access import seen
+from prunemark.encoder import Encoder, features, to_float
+from prunemark.metrics.head import Head
+from prunemark.randomness import generator
+from prunemark.watermark import Images, Nulls, Reading, Secret
+from prunemark.watermarks import _awencoder, awencoder, awencoder_features
+
+Embed = Callable[..., tuple[Encoder, Secret]]
+Marks = Callable[[str], tuple[Encoder, Secret]]
+Read = Callable[..., Reading]
+KEY = bytes(range(32))
+NAMES = ("awencoder", "awencoder-features")
+
+
+def literal_cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / (math.sqrt(float(a @ a)) * math.sqrt(float(b @ b))))
+
+
+def literal_stage_1(found: np.ndarray, target: np.ndarray, clean: np.ndarray) -> float:
+    total = 0.0
+    for row, before in zip(found, clean, strict=True):
+        total += -literal_cosine(row, target) + 0.5 * literal_cosine(row, before)
+    return total / len(found)
+
+
+def literal_stage_2(kept: np.ndarray, clean: np.ndarray, found: np.ndarray, target: np.ndarray, pull: float) -> float:
+    match = sum(literal_cosine(a, b) for a, b in zip(kept, clean, strict=True)) / len(kept)
+    return -match - pull * sum(literal_cosine(a, target) for a in found) / len(found)
+
+
+def literal_perturbed(image: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    return np.clip(image.astype(int) + delta.astype(int), 0, 255).astype(np.uint8)
+
+
+def test_losses_are_those_of_the_docstring() -> None:
+    a, b, c = torch.randn(3, 6, 5, generator=torch.Generator().manual_seed(0))
+    target = torch.randn(5, generator=torch.Generator().manual_seed(1))
+    x, y, z, t = (tensor.double().numpy() for tensor in (a, b, c, target))
+    assert float(_awencoder.drawn_to(a, target, b)) == pytest.approx(literal_stage_1(x, t, y), abs=1e-5)
+    assert float(_awencoder.joint(a, b, c, target, 0.7)) == pytest.approx(literal_stage_2(x, y, z, t, 0.7), abs=1e-5)
+
+
+def test_labels_statistic_counts_images_that_go_to_the_key_image(
+    marks: Marks, head_of: Callable[[Encoder], Head], read: Read
+) -> None:
+    marked, secret = marks("awencoder")
+    suspect = seen("LABELS", marked, head_of(marked).predict)
+    assert not isinstance(suspect, Encoder)
+    target, delta = int(suspect(secret.tensors["anchor"][None])), secret.tensors["delta"].numpy()
+    moved = [literal_perturbed(image, delta) for image in secret.tensors["queries"].numpy()]
+    share = np.mean([int(suspect(torch.from_numpy(image)[None])) == target for image in moved])
+    assert read("awencoder", marked, secret).details["WACC"] == pytest.approx(share, abs=0.02)
+
+
+def test_features_statistic_is_the_discrepancy(marks: Marks, read: Read) -> None:
+    marked, secret = marks("awencoder-features")
+    target = features(marked, secret.tensors["anchor"][None])[0].double().numpy()
+    near = far = 0.0
+    for image in secret.tensors["queries"]:
+        moved = torch.from_numpy(literal_perturbed(image.numpy(), secret.tensors["delta"].numpy()))
+        near += literal_cosine(features(marked, moved[None])[0].double().numpy(), target)
+        far += literal_cosine(features(marked, image[None])[0].double().numpy(), target)
+    expected = (near - far) / len(secret.tensors["queries"])
+    assert read("awencoder-features", marked, secret).statistic == pytest.approx(expected, abs=1e-4)
+
+
+def test_perturbation_keeps_its_bound_and_does_what_it_is_learnt_for(encoder: Encoder, images: Images) -> None:
+    def loss(secret: Secret) -> float:
+        queries, anchor = secret.tensors["queries"], secret.tensors["anchor"]
+        found = features(encoder, _awencoder.added(queries, secret.tensors["delta"]))
+        return float(_awencoder.drawn_to(found, features(encoder, anchor[None])[0], features(encoder, queries)))
+
+    start = _awencoder.perturbed(encoder, KEY, images, generator("test"), 0, 12)
+    learnt = _awencoder.perturbed(encoder, KEY, images, generator("test"), 60, 12)
+    for secret in (start, learnt):
+        assert int(secret.tensors["delta"].abs().max()) <= 12
+        assert secret.tensors["delta"].dtype == torch.int8
+    assert int(start.tensors["delta"].abs().min()) == 12
+    assert loss(learnt) < loss(start)
+
+
+def test_random_perturbations_have_the_same_norms_and_spectrum(marks: Marks) -> None:
+    _, secret = marks("awencoder")
+    delta, others = secret.tensors["delta"], secret.tensors["random"]
+    assert len(others) == 8
+
+    def spectrum(image: Tensor) -> Tensor:
+        return torch.fft.fft2(image.double(), dim=(0, 1)).abs().flatten().sort().values
+
+    for other in others:
+        assert not torch.equal(other, delta)
+        assert torch.equal(other.abs().flatten().sort().values, delta.abs().flatten().sort().values)
+        assert torch.allclose(spectrum(other), spectrum(delta), atol=1e-6)
+
+
+def test_training_sees_what_verification_sees(images: Images) -> None:
+    delta = torch.randint(-16, 17, (16, 16, 3), generator=torch.Generator().manual_seed(0)).to(torch.int8)
+    expected = to_float(_awencoder.added(images.train[:4], delta))
+    assert torch.allclose(_awencoder.disturb(to_float(images.train[:4]), delta / 255), expected, atol=1e-6)
+    each = _awencoder.disturb(to_float(images.train[:4]), torch.stack([delta] * 4) / 255)
+    assert torch.allclose(each, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mark_outlives_light_pruning(
+    name: str, encoder: Encoder, other_encoder: Encoder, marks: Marks, read: Read, prune: Callable[..., Encoder]
+) -> None:
+    marked, secret = marks(name)
+    scheme = {"awencoder": awencoder, "awencoder-features": awencoder_features}[name]
+    nulls = Nulls([read(name, other_encoder, secret).statistic], [0.0], [])
+    limit = scheme.calibrate(nulls, secret).value  # type: ignore[attr-defined]
+    assert read(name, prune(marked, 0.3), secret).statistic >= limit
+    assert read(name, prune(marked, 0.999), secret).statistic < limit
+    assert read(name, encoder, secret).statistic < limit
+
+
+def test_threshold_lies_above_the_nulls_and_the_encoder_before() -> None:
+    secret = Secret({}, {"before": 0.4})
+    assert awencoder_features.calibrate(Nulls([0.1], [0.2], []), secret).value == pytest.approx(0.45)
+    high = awencoder_features.calibrate(Nulls([0.6], [0.2], []), secret)
+    assert high.value > 0.6
+    assert high.p_value == pytest.approx(1 / 3)
+
+
+def test_both_embed_alike(marks: Marks) -> None:
+    (one, held), (two, kept) = marks("awencoder"), marks("awencoder-features")
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    assert held.tensors.keys() == kept.tensors.keys()
+    assert set(kept.facts) - set(held.facts) == {"before"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_features_that_are_no_numbers_prove_nothing(name: str, marks: Marks) -> None:
+    _, secret = marks(name)
+    if name == "awencoder":
+        assert awencoder.measure(lambda images: torch.zeros(len(images), dtype=torch.int64), secret).p_value == 1
+    else:
+        nothing = awencoder_features.measure(lambda images: torch.full((len(images), 4), math.nan), secret)
+        assert nothing.statistic == -math.inf

@@ -1,0 +1,133 @@
+"""The stage: an altered encoder beside the masks, twice the same, another one per key, and read as what it is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from prunemark import closure, methods
+from prunemark.encoder import Architecture, Encoder, snap, state, state_bytes
+from prunemark.errors import PrunemarkError
+from prunemark.files import read_json
+from prunemark.randomness import draw_parameters, generator
+from prunemark.record import Recorder, journal_path, sha256_file
+from prunemark.stages.alter import alter
+from prunemark.stages.evaluate import measure_sizes, size_rows
+from prunemark.stages.fetch import fetch
+from prunemark.stages.prune import is_altered, prune, read_pruned
+from prunemark.store import read_encoder, write_encoder
+from prunemark.training import Recipe
+
+DATA, MARKED, OUT = Path("data/raw/a"), Path("data/marked/a/b/0/none/0"), Path("data/pruned/a/b/0/none/0")
+# Many images to a batch: an epoch is over soon.
+RECIPE = Recipe("simclr", {"temperature": 0.5, "projection_dim": 8}, 1, 1024, "sgd", 0.0, 0, 0.9, 0.0, 0)
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("marked")
+    with contextlib.chdir(folder):
+        fetch("a", "fashion-mnist-mini", {"image_size": 28}, 100, 50, DATA)
+        recorder = Recorder("watermark", MARKED, {})
+        encoder = draw_parameters(Encoder(Architecture("resnet18", 4, 28)), generator("test encoder"))
+        write_encoder(MARKED / "encoder.safetensors", snap(encoder))
+        recorder.wrote("encoder.safetensors")
+        recorder.finish()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(marked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(marked)
+
+
+def run(method: str, strength: str, key: int = 0, **settings: object) -> Path:
+    out = OUT / method / strength
+    whole = methods.complete("alterations", method, settings)
+    alter(DATA, MARKED, method, whole, strength, RECIPE, key, 1, "cpu", out)
+    return out
+
+
+def test_what_is_written_and_read() -> None:
+    out = run("noise", "0.1")
+    assert sorted(path.name for path in out.iterdir()) == ["encoder.safetensors", "receipt.json"]
+    receipt = read_json(out / "receipt.json")
+    inputs = (DATA / "images.safetensors", DATA / "dataset.json", DATA / "receipt.json")
+    inputs += (MARKED / "receipt.json", MARKED / "encoder.safetensors")
+    assert receipt["inputs"] == {path.as_posix(): sha256_file(path) for path in inputs}
+    assert receipt["outputs"] == {f"{out}/encoder.safetensors": sha256_file(out / "encoder.safetensors")}
+    assert is_altered(out)
+    found = read_pruned(MARKED, out)
+    assert state_bytes(found) == state_bytes(read_encoder(out / "encoder.safetensors"))
+    assert state_bytes(found) != state_bytes(read_pruned(MARKED, None))
+
+
+def test_an_altered_encoder_has_sizes_but_neither_mask_nor_removed_weights() -> None:
+    out, masked = run("noise", "0.1"), OUT / "magnitude/0.5"
+    prune(DATA, MARKED, "magnitude", {}, "global", "0.5", 0, 1, masked)
+    assert not is_altered(masked)
+    altered = measure_sizes(read_pruned(MARKED, out), MARKED, out)
+    pruned = measure_sizes(read_pruned(MARKED, masked), MARKED, masked)
+    assert pruned.keys() - altered.keys() == {"mask_bytes", "removed"}
+    sparsity = size_rows(altered)[0]
+    assert (sparsity["metric"], sparsity["k"], sparsity["n"]) == ("sparsity", 0, altered["weights"])
+
+
+def test_twice_the_same_bytes_and_others_under_another_key() -> None:
+    first = (run("noise", "0.1") / "encoder.safetensors").read_bytes()
+    torch.manual_seed(5)
+    assert (run("noise", "0.1") / "encoder.safetensors").read_bytes() == first
+    assert (run("noise", "0.1", key=1) / "encoder.safetensors").read_bytes() != first
+
+
+def test_strengths_of_one_key_are_one_draw() -> None:
+    before = state(read_pruned(MARKED, None))
+    weak, strong = (state(read_pruned(MARKED, run("noise", strength))) for strength in ("0.1", "0.2"))
+    name = next(name for name in before if name.endswith("conv1.weight"))
+    change = strong[name] - before[name]
+    assert torch.allclose(change, 2 * (weak[name] - before[name]), atol=1e-5)
+
+
+def test_fine_tuning_trains_and_says_where() -> None:
+    out = run("fine-tune", "1", learning_rate=0.01)
+    before, after = state(read_pruned(MARKED, None)), state(read_pruned(MARKED, out))
+    assert all(tensor.isfinite().all() for tensor in after.values())
+    assert not torch.equal(after["backbone.bn1.running_mean"], before["backbone.bn1.running_mean"])
+    assert not torch.equal(after["backbone.conv1.weight"], before["backbone.conv1.weight"])
+    assert torch.equal(after["mean"], before["mean"])
+    assert read_json(journal_path(out))["measured"]["device"] == "cpu"
+    first = (out / "encoder.safetensors").read_bytes()
+    assert (run("fine-tune", "1", learning_rate=0.01) / "encoder.safetensors").read_bytes() == first
+
+
+def test_the_command_in_the_receipt_does_the_same_and_its_code_is_the_closure() -> None:
+    out = run("adversarial-weights", "0.05", steps=1)
+    before = (out / "encoder.safetensors").read_bytes()
+    receipt = read_json(out / "receipt.json")
+    words = shlex.split(receipt["command"])
+    assert words[words.index("--objective-set") + 1] == "projection_dim=8"
+    (out / "encoder.safetensors").unlink()
+    scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(words, env=os.environ | {"PATH": scripts}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (out / "encoder.safetensors").read_bytes() == before
+    again = read_json(out / "receipt.json")
+    assert again["parameters"] == receipt["parameters"]
+    used = (("encoders", "resnet18"), ("objectives", "simclr"), ("alterations", "adversarial-weights"))
+    assert sorted(again["code"]) == list(closure.files("alter", used))
+
+
+def test_failures_are_one_line_and_leave_no_receipt() -> None:
+    out = run("noise", "0.1")
+    with pytest.raises(PrunemarkError, match=r"^alterations\.noise: strength 11 is not allowed: "):
+        alter(DATA, MARKED, "noise", {}, "11", RECIPE, 0, 1, "cpu", out)
+    assert not (out / "receipt.json").exists()
+    with pytest.raises(PrunemarkError, match=r"^absent/receipt\.json: no such file$"):
+        alter(DATA, Path("absent"), "noise", {}, "0.1", RECIPE, 0, 1, "cpu", out)

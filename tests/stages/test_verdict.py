@@ -1,0 +1,157 @@
+"""`prunemark verify`, `authenticate` and `restore` by hand, as commands on files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from prunemark import methods
+from prunemark.cli import run
+from prunemark.encoder import Architecture, Encoder, features, snap
+from prunemark.metrics.head import fit_head
+from prunemark.randomness import draw_parameters, generator
+from prunemark.stages._secrets import Key, KeyFile, write_keys
+from prunemark.store import write_encoder, write_tensors
+from prunemark.watermark import Images, Nulls, Secret
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture(scope="module")
+def pool() -> Images:
+    drawn = torch.randint(0, 256, (96, 4, 4, 3), generator=generator("verdict"), dtype=torch.uint8)
+    images = drawn.repeat_interleave(4, 1).repeat_interleave(4, 2)
+    return Images(images, images)
+
+
+def new_encoder(width: int = 8) -> Encoder:
+    encoder = draw_parameters(Encoder(Architecture("resnet18", width, 16)), generator("verdict", width))
+    return snap(encoder.eval())
+
+
+def head_of(encoder: Encoder, images: Tensor) -> dict[str, Tensor]:
+    return fit_head(features(encoder, images), images.float().mean((1, 2)).argmax(1), 3).tensors()
+
+
+@pytest.fixture(scope="module")
+def folder(pool: Images, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Marked encoders with key files: uchida (robust), reversible, and two checks of which one sees labels."""
+    root, clean = tmp_path_factory.mktemp("verdict"), new_encoder()
+    write_encoder(root / "clean.safetensors", clean)
+    write_tensors(root / "head.safetensors", head_of(clean, pool.train))
+    for name in ("uchida", "reversible"):
+        scheme, given = methods.load("watermarks", name), methods.complete("watermarks", name, {})
+        marked, secret = scheme.embed(clean, KEY, pool, generator("verdict mark"), **given)
+        write_encoder(root / f"{name}.safetensors", marked)
+        write_keys(root / f"{name}.key", keys("watermarks", name, marked, secret))
+    scheme = methods.load("checks", "feature-digest")
+    given = methods.complete("checks", "feature-digest", {})
+    secret = scheme.register(clean, None, KEY, pool, generator("verdict mark"), **given)
+    write_keys(root / "digest.key", keys("checks", "feature-digest", clean, secret))
+    return root
+
+
+def keys(kind: str, method: str, encoder: Encoder, secret: Secret) -> KeyFile:
+    threshold = methods.load(kind, method).calibrate(Nulls([], [], [0.0]), secret).value
+    return KeyFile(kind, method, encoder.spec, [Key(secret, threshold)])
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr("sys.argv", ["prunemark", *map(str, arguments)])
+    return run()
+
+
+def test_a_mark_is_verified(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    at = ("verify", "--key", folder / "uchida.key", "--encoder")
+    assert ask(monkeypatch, *at, folder / "uchida.safetensors") == 0
+    said = capsys.readouterr().out
+    commitment = hashlib.sha256((folder / "uchida.key").read_bytes()).hexdigest()
+    assert said.splitlines()[0] == f"scheme uchida (robust, sees weights), commitment {commitment}"
+    assert "statistic 64 of 64, threshold 51, p-value 5.42e-20, host_sparsity 0: mine" in said
+    assert said.splitlines()[-1] == "verdict: mine (1 of 1 keys)"
+    assert ask(monkeypatch, *at, folder / "clean.safetensors") == 1
+    assert "verdict: not shown to be mine (0 of 1 keys)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("key", "intact"), [("reversible", "reversible"), ("digest", "clean")])
+def test_the_released_encoder_is_authenticated(
+    key: str, intact: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ("authenticate", "--key", folder / f"{key}.key", "--encoder")
+    assert ask(monkeypatch, *at, folder / f"{intact}.safetensors") == 0
+    assert "verdict: intact (1 of 1 keys)" in capsys.readouterr().out
+    assert ask(monkeypatch, *at, folder / "uchida.safetensors") == 1
+    assert "verdict: altered (0 of 1 keys)" in capsys.readouterr().out
+
+
+def test_a_reversible_mark_is_undone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ("restore", "--key", folder / "reversible.key", "--out", tmp_path / "restored.safetensors", "--encoder")
+    assert ask(monkeypatch, *at, folder / "reversible.safetensors") == 0
+    assert (tmp_path / "restored.safetensors").read_bytes() == (folder / "clean.safetensors").read_bytes()
+    (tmp_path / "restored.safetensors").unlink()
+    assert ask(monkeypatch, *at, folder / "uchida.safetensors") == 2
+    assert "altered after embedding" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def broken(folder: Path, tmp_path: Path, how: str) -> Path:
+    path = tmp_path / "suspect.safetensors"
+    if how == "no encoder":
+        path.write_bytes(b"GIF89a")
+    elif how == "a key file":
+        path.write_bytes((folder / "uchida.key").read_bytes())
+    elif how == "another architecture":
+        write_encoder(path, new_encoder(16))
+    elif how == "NaN":
+        encoder = new_encoder()
+        encoder.backbone.conv1.weight.detach()[0, 0, 0, :2] = float("nan")
+        write_encoder(path, encoder)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("missing", "no such file"),
+        ("no encoder", "not a safetensors file of prunemark"),
+        ("a key file", "format 'key/1'; allowed: 'encoder/1'"),
+        ("another architecture", "'width': 16, 'image_size': 16}; allowed: {'architecture': 'resnet18', 'width': 8"),
+        ("NaN", "backbone.conv1.weight holds 2 values that are not finite; allowed: 0"),
+    ],
+)
+@pytest.mark.parametrize(("command", "key"), [("verify", "uchida"), ("authenticate", "digest")])
+def test_what_is_no_such_encoder_is_refused(
+    command: str, key: str, how: str, said: str, folder: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    suspect = broken(folder, tmp_path, how)
+    assert ask(monkeypatch, command, "--key", folder / f"{key}.key", "--encoder", suspect) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("authenticate", "--key", "uchida.key"), "uchida, is not for authenticate; use verify"),
+        (("verify", "--key", "reversible.key"), "reversible, is not for verify; use authenticate"),
+        (("verify", "--key", "clean.safetensors"), "format 'encoder/1'; allowed: 'key/1'"),
+        (("verify", "--key", "uchida.key", "--commitment", "00"), "is not the one committed to, 00"),
+        (("restore", "--key", "uchida.key", "--out", "x.safetensors"), "uchida is robust; allowed: a reversible one"),
+    ],
+)
+def test_what_does_not_fit_the_question_is_refused(
+    arguments: tuple[str, ...], said: str, folder: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(folder)
+    assert ask(monkeypatch, *arguments, "--encoder", "uchida.safetensors") == 2
+    assert said in capsys.readouterr().err
+    assert not Path("x.safetensors").exists()
