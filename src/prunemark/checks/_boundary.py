@@ -12,7 +12,7 @@ from prunemark.encoder import BATCH, Encoder, features, to_float
 from prunemark.errors import PrunemarkError
 from prunemark.watermark import Query
 
-SAFETY = 75.0  # rounding errors of 16 kept images may exceed those of the bag, and other threads those of other batches
+SAFETY = 100.0  # leaves 50 or more: images that are made and threads may move more than the batch size does here
 ROUNDS = 6
 MOVES = 64
 TINY = 1e-30  # a slope of zero leads nowhere

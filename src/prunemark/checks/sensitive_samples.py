@@ -17,7 +17,7 @@ Deviations, because the object is an encoder and only a class is seen:
   with one sample. So the uint8 images are then moved by a few grey levels until the margin between the best two class
   scores is little more than ``tolerance`` times the scores' root mean square. This is not in the paper;
   ``boundary=false`` leaves the images as the ascent does.
-- No image has a smaller margin than that, nor than 75 times what the batch size moves margins when the samples are
+- No image has a smaller margin than that, nor than 100 times what the batch size moves margins when the samples are
   made: mostly some 1e-6 of the scale. So the intact encoder keeps a factor of more than 50 (tested). It holds for
   float32 on one kind of device, as feature-digest does.
 """

@@ -9,7 +9,7 @@ paper compares top-1 labels or probabilities to some decimals; features within a
 
 Deviations: W is the last convolution, where the paper has the last layer; S is estimated with one draw of u per step,
 and its logarithm is ascended for a few steps. An image is the same if none of its features is further from the
-registered one than ``tolerance`` times the registered features' root mean square, or than 75 times what the batch size
+registered one than ``tolerance`` times the registered features' root mean square, or than 100 times what the batch size
 moves features when the samples are made: some 1e-6 of it. So the intact encoder keeps a factor of more than 50
 (tested). It holds for float32 on one kind of device, as feature-digest does.
 

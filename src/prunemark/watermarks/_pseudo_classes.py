@@ -1,4 +1,4 @@
-"""Pseudo-classes: k-means of feature directions, where no labels are to be had, and images of another class."""
+"""Pseudo-classes, where no labels are to be had: k-means of feature directions; and images of another class."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ def pseudo_classes(features: Tensor, count: int, generator: torch.Generator) -> 
 
 
 def elsewhere(classes: Tensor, generator: torch.Generator) -> Tensor:
-    """Row numbers, int64 (N,): for every image one of another class, uniformly drawn; itself where there is none."""
-    order = torch.randperm(len(classes), generator=generator)
-    order = order[classes[order].argsort(stable=True)]
-    sizes = torch.bincount(classes)
-    before = sizes.cumsum(dim=0) - sizes
-    others = len(classes) - sizes[classes]
-    drawn = (torch.rand(len(classes), generator=generator) * others).long().clamp(max=others - 1)
-    # ``order`` lists class after class; from the end of one's own, going round, come all the others.
-    places = (before + sizes)[classes] + drawn
-    return torch.where(others > 0, order[places % len(classes)], torch.arange(len(classes)))
+    """Row numbers, int64 (N,): for every image one of another class, or of its own where that is the only one.
+
+    Classes follow each other in a random cycle, and the image is drawn from the class that follows: so what replaces
+    what can be learnt, and taken together the images drawn are spread over the classes as all are.
+    """
+    present = classes.unique()
+    cycle = present[torch.randperm(len(present), generator=generator)]
+    chosen = torch.empty_like(classes)
+    for own, other in zip(cycle.tolist(), cycle.roll(-1).tolist(), strict=True):
+        rows, pool = (classes == own).nonzero()[:, 0], (classes == other).nonzero()[:, 0]
+        chosen[rows] = pool[torch.randint(0, len(pool), (len(rows),), generator=generator)]
+    return chosen

@@ -10,7 +10,10 @@ f the encoder, f' its marked copy and x_t the image x under a patch, it minimise
     L_ref  = -mean cos(f'(x), f(x))
     L_pde  = mean cos(f'(x), f'(x_t))^2
     L_ent  = -mean cos(f'(x_t), f(y)),  y an image of another pseudo-class than x (k-means of f), fixed for each x
-    L_dist = MMD^2({f'(x_t)}, {f(x)}),  the mean over `BANDS` of Gaussian kernels on features of length one.
+    L_dist = MMD^2({f'(x_t)}, {f(x)}),  the mean over `BANDS` of Gaussian kernels on features of length one
+
+where all features are taken from the mean of f over the training images: what ends in a ReLU and an average has
+cosines far above 0 between any two images, and to be orthogonal to one and to lie among the others exclude each other.
 
 Deviations, beside all that is unknown: the trigger is a patch drawn from the key, and the verdict is that of `wu`: a
 paired test of label changes under it against random patches of the same kind on the same suspect (`_paired`).
@@ -39,10 +42,10 @@ WRONG_KEYS = 20
 SETTINGS = {
     "steps": 300,
     "share": 0.05,
-    "discrepancy": 0.5,
-    "entanglement": 0.25,
+    "discrepancy": 1.0,
+    "entanglement": 0.5,
     "alignment": 0.25,
-    "decoys": 1.0,
+    "decoys": 2.0,
     "classes": 10,
 }
 LEAST = {
@@ -55,7 +58,7 @@ LEAST = {
     "classes": 2,
 }
 
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 2e-3
 BANDS = (0.25, 0.5, 1.0, 2.0)
 
 
@@ -91,11 +94,13 @@ def embed(
     secret = _patch_mark.secret_of(key, "armssl", images.keypool, share)
     marked = Copy(encoder, sample(images.train, POOL, generator))
     patch = secret.tensors["patch"]
-    partners = marked.clean[elsewhere(pseudo_classes(marked.clean, classes, generator), generator)]
+    middle = marked.clean.mean(dim=0)
+    aims = marked.clean - middle
+    partners = aims[elsewhere(pseudo_classes(aims, classes, generator), generator)]
 
     def loss(rows: Tensor) -> Tensor:
-        clean = marked.clean[rows]
-        triggered, kept, *decoyed = views(marked, rows, patch, generator if decoys else None)
+        clean, found = aims[rows], views(marked, rows, patch, generator if decoys else None)
+        triggered, kept, *decoyed = (part - middle for part in found)
         total = reference(kept, clean) + discrepancy * paired_discrepancy(kept, triggered)
         total = total + entanglement * entangled(triggered, partners[rows]) + alignment * mmd(triggered, clean)
         return total + decoys * reference(decoyed[0], clean) if decoys else total

@@ -21,7 +21,7 @@ Embed = Callable[..., tuple[Encoder, Secret]]
 Marks = Callable[[str], tuple[Encoder, Secret]]
 Read = Callable[..., Reading]
 NAME = "fingerprint-twins"
-KEYS = [experiment_key(3, NAME, "test", i) for i in range(3)]
+KEYS = [experiment_key(3, NAME, "test", i) for i in range(2)]
 
 
 def slow_loss(same: list[list[float]], apart: list[list[float]], lam: float) -> float:
@@ -82,14 +82,14 @@ def test_benign_variation_of_leads_leaves_a_factor_of_50(
         best = head_of(encoder).logits(values).topk(2, dim=1).values
         return best[:, 0] - best[:, 1]
 
-    reference, moved = leads(features(encoder, chosen)), 0.0
+    reference = leads(features(encoder, chosen))
+    ways = [features(encoder, chosen, batch) for batch in (1, 3, 8, 250)]
     try:
-        for threads in (1, 2, 3):
-            torch.set_num_threads(threads)
-            for batch in (1, 3, 8, 250):
-                moved = max(moved, float((leads(features(encoder, chosen, batch)) - reference).abs().max()))
+        torch.set_num_threads(2)
+        ways.append(features(encoder, chosen, 250))
     finally:
         torch.set_num_threads(1)
+    moved = max(float((leads(values) - reference).abs().max()) for values in ways)
     assert moved * 50 <= float(reference.min())
 
 

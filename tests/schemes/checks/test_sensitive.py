@@ -169,7 +169,7 @@ def test_a_difference_must_exceed_rounding_errors(encoder: Encoder, images: Imag
         return values * 0 + (0.25 if len(seen) == 0 and not seen.append(1) else 0.0)
 
     seen: list[int] = []
-    assert _boundary.threshold(encoder, spread, images.keypool[:4], 1e-3, "x") == 75 * 0.25
+    assert _boundary.threshold(encoder, spread, images.keypool[:4], 1e-3, "x") == 100 * 0.25
     assert _boundary.threshold(encoder, lambda v: v * 0, images.keypool[:4], 1e-3, "x") == 1e-3
     for unit in (0.0, float("nan"), float("inf")):
         with pytest.raises(PrunemarkError, match="x of size"):

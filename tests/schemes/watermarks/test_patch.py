@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from prunemark.encoder import to_float
-from prunemark.watermarks._patch import draw_each, draw_patch, draw_patches, paste, patch_side, stamp, stamp_each
+from prunemark.watermarks._patch import draw_each, draw_patch, draw_patches, near, paste, patch_side, stamp, stamp_each
 
 KEY = bytes(range(32))
 
@@ -62,3 +62,12 @@ def test_gradients_reach_a_patch_that_is_learnt() -> None:
     stamp(torch.rand(2, 3, 16, 16), patch).sum().backward()
     assert patch.grad is not None
     assert bool((patch.grad == 2).all())
+
+
+def test_near_patches_share_up_to_half_of_their_cells() -> None:
+    patch = draw_patch(KEY, "wu", 8)
+    close = near(patch, 400, torch.Generator().manual_seed(0)).view(400, 4, 2, 4, 2, 3)[:, :, 0, :, 0]
+    shared = (close == patch.view(4, 2, 4, 2, 3)[:, 0, :, 0]).all(dim=3).float().mean(dim=(1, 2))
+    # A cell is the key's by choice with probability 1/4 on average, else by chance with 1/8.
+    assert float(shared.mean()) == pytest.approx(1 / 4 + 3 / 4 / 8, abs=0.02)
+    assert float(shared.max()) < 1

@@ -74,7 +74,7 @@ def test_mark_outlives_light_pruning(marks: Marks, read: Read, prune: Callable[.
     marked, secret = marks("wu")
     limit = wu.calibrate(Nulls([], [], []), secret).value
     assert limit == pytest.approx(3)
-    assert read("wu", prune(marked, 0.3), secret).statistic >= limit
+    assert read("wu", prune(marked, 0.1), secret).statistic >= limit
     assert read("wu", prune(marked, 0.999), secret).statistic < limit
 
 
