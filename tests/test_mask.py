@@ -341,17 +341,17 @@ def test_a_mask_made_for_other_bytes_is_refused(encoder: Encoder, tmp_path: Path
     mask = masks_from_scores(
         {name: weight.detach().abs() for name, weight in weights(encoder).items()}, "0.5", "global"
     )
-    write_bytes(tmp_path / "mask.pmk", encode(mask, sha256))
-    read_pruned(tmp_path, tmp_path)
+    write_bytes(tmp_path / "pruned" / "mask.pmk", encode(mask, sha256))
+    read_pruned(tmp_path, tmp_path / "pruned")
     altered = copy.deepcopy(encoder)
     with torch.no_grad():
         altered.backbone.bn1.running_mean[0] += 1.0
     write_encoder(tmp_path / "encoder.safetensors", altered)
     with pytest.raises(PrunemarkError) as caught:
-        read_pruned(tmp_path, tmp_path)
+        read_pruned(tmp_path, tmp_path / "pruned")
     found = sha256_file(tmp_path / "encoder.safetensors")
     assert str(caught.value) == f"{tmp_path / 'mask.pmk'}: made for an encoder of sha256 {sha256}, this is {found}"
-    (tmp_path / "mask.pmk").unlink()
+    (tmp_path / "pruned" / "mask.pmk").unlink()
     with pytest.raises(PrunemarkError) as caught:
-        read_pruned(tmp_path, tmp_path)
+        read_pruned(tmp_path, tmp_path / "pruned")
     assert str(caught.value) == f"{tmp_path / 'mask.pmk'}: no such file"

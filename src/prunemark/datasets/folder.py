@@ -27,7 +27,9 @@ TESTS = ("val", "test")
 LINK = "source"
 
 
-def obtain(folder: Path, path: str, image_size: int, sha256: str, **_: int) -> dict[str, str]:
+def obtain(
+    folder: Path, path: str, image_size: int, sha256: str, train_per_class: int = 0, test_per_class: int = 0
+) -> dict[str, str]:
     """The archive's content into ``folder``, or a link to the directory (ImageNet is not copied).
 
     The hash of a directory is that of a listing, in order, of its images: ``<sha256>  <relative path>`` and a newline
@@ -60,7 +62,9 @@ def load(
     return _images.decode(root, listed, image_size, path), labels
 
 
-def classes(raw: Path, path: str, image_size: int, sha256: str, **_: int) -> list[str]:
+def classes(
+    raw: Path, path: str, image_size: int, sha256: str, train_per_class: int = 0, test_per_class: int = 0
+) -> list[str]:
     """The names of the folders in ``train``, sorted; the test folder must have the same."""
     root = layout(raw, path)
     test = evaluation_folder(root, path)
