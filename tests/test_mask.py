@@ -350,7 +350,9 @@ def test_a_mask_made_for_other_bytes_is_refused(encoder: Encoder, tmp_path: Path
     with pytest.raises(PrunemarkError) as caught:
         read_pruned(tmp_path, tmp_path / "pruned")
     found = sha256_file(tmp_path / "encoder.safetensors")
-    assert str(caught.value) == f"{tmp_path / 'pruned/mask.pmk'}: made for an encoder of sha256 {sha256}, this is {found}"
+    assert (
+        str(caught.value) == f"{tmp_path / 'pruned/mask.pmk'}: made for an encoder of sha256 {sha256}, this is {found}"
+    )
     (tmp_path / "pruned" / "mask.pmk").unlink()
     with pytest.raises(PrunemarkError) as caught:
         read_pruned(tmp_path, tmp_path / "pruned")

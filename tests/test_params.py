@@ -29,6 +29,7 @@ GRID: dict[str, Any] = {
     "watermarks": {"none": {}, "hidden": {"method": "reversible"}},
     "keys": 1,
     "checks": {"sha256": {}, "feature-digest": {}},
+    "alterations": {},
     "pruners": {"magnitude": {}, "by-layer": {"method": "random", "scope": "layer"}},
     "rates": [0, 0.5],
     "head_images": 64,

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from tqdm import tqdm
 
-from prunemark import grid, lock, tracking, zygote
+from prunemark import grid, layout, lock, tracking, zygote
 from prunemark.errors import PrunemarkError
 from prunemark.params import Params, read_params
 from prunemark.provenance.chain import HashCache, check_folder
@@ -72,7 +72,7 @@ def finish() -> None:
 
 def settle(params: Params) -> None:
     """Sweep what params.yaml no longer names, check what changed, commit to DVC, publish to MLflow."""
-    sweep(params, list(grid.STAGES))
+    sweep(params, list(layout.STAGES))
     hashes = HashCache()
     breaks = [b for step in grid.all_steps(params) for b in check_folder(Path(step.folder), hashes)]
     if breaks:

@@ -1,221 +1,16 @@
-"""The command line: one sub-command per verb, each a thin call. Heavy imports wait until their command runs."""
+"""The command line: the stages' sub-commands, and those that users call by hand."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from prunemark import methods
 from prunemark.errors import PrunemarkError
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-Settings = Annotated[list[str], typer.Option("--set", help="a setting of the method, as name=value; repeatable")]
-Nulls = Annotated[list[Path], typer.Option("--null", help="folder of an independently trained encoder; repeatable")]
-HeadImages = Annotated[int, typer.Option(min=1, help="training images that heads are fitted on")]
-Threads = Annotated[int, typer.Option(min=1, help="PyTorch's threads; results depend on it")]
-
-
-def settings(kind: str, method: str, given: list[str]) -> dict[str, Any]:
-    """``name=value`` options as typed settings; the types are those of the method's defaults."""
-    defaults = methods.constants(kind, method).get("SETTINGS", {})
-    found: dict[str, Any] = {}
-    for item in given:
-        name, _, text = item.partition("=")
-        kind_of = type(defaults.get(name)) if defaults.get(name) is not None else str
-        try:
-            found[name] = {"True": True, "False": False}[text] if kind_of is bool else kind_of(text)
-        except (ValueError, KeyError):
-            raise PrunemarkError(f"--set {item}: {text!r} is not allowed: a value of type {kind_of.__name__}") from None
-    return methods.complete(kind, method, found)
-
-
-@app.command()
-def fetch(
-    dataset: Annotated[str, typer.Option()],
-    method: Annotated[str, typer.Option()],
-    heldout: Annotated[int, typer.Option(min=1)],
-    keypool: Annotated[int, typer.Option(min=1)],
-    out: Annotated[Path, typer.Option()],
-    set: Settings = [],  # noqa: B006
-) -> None:
-    """Fetch a dataset, check it against its pinned hashes, draw its splits."""
-    from prunemark.stages.fetch import fetch as run
-
-    run(dataset, method, settings("datasets", method, set), heldout, keypool, out)
-
-
-@app.command()
-def train(
-    data: Annotated[Path, typer.Option()],
-    objective: Annotated[str, typer.Option()],
-    architecture: Annotated[str, typer.Option()],
-    width: Annotated[int, typer.Option(min=1)],
-    epochs: Annotated[int, typer.Option(min=1)],
-    batch_size: Annotated[int, typer.Option(min=2)],
-    optimizer: Annotated[str, typer.Option()],
-    learning_rate: Annotated[float, typer.Option()],
-    warmup_epochs: Annotated[int, typer.Option(min=0)],
-    momentum: Annotated[float, typer.Option()],
-    weight_decay: Annotated[float, typer.Option()],
-    seed: Annotated[int, typer.Option(min=0)],
-    threads: Threads,
-    device: Annotated[str, typer.Option()],
-    out: Annotated[Path, typer.Option()],
-    set: Settings = [],  # noqa: B006
-) -> None:
-    """Train an encoder; a killed run goes on from its last epoch."""
-    methods.module_name("encoders", architecture)
-    from prunemark import tracking
-    from prunemark.stages.train import Recipe
-    from prunemark.stages.train import train as run
-
-    options = settings("objectives", objective, set)
-    recipe = Recipe(
-        objective, options, epochs, batch_size, optimizer, learning_rate, warmup_epochs, momentum, weight_decay, seed
-    )
-    with tracking.live(out, epochs) as listen:
-        run(data, architecture, width, recipe, threads, device, out, listen)
-
-
-@app.command()
-def watermark(
-    data: Annotated[Path, typer.Option()],
-    encoder: Annotated[Path, typer.Option()],
-    method: Annotated[str, typer.Option()],
-    key: Annotated[int, typer.Option(min=0, help="number of the experiment key")],
-    seed: Annotated[int, typer.Option(min=0)],
-    head_images: HeadImages,
-    threads: Threads,
-    out: Annotated[Path, typer.Option()],
-    null: Nulls = [],  # noqa: B006
-    set: Settings = [],  # noqa: B006
-) -> None:
-    """Mark an encoder, freeze its threshold and its head."""
-    from prunemark.stages.watermark import watermark as run
-
-    run(data, encoder, null, method, settings("watermarks", method, set), key, seed, head_images, threads, out)
-
-
-@app.command()
-def check(
-    data: Annotated[Path, typer.Option()],
-    marked: Annotated[Path, typer.Option()],
-    method: Annotated[str, typer.Option()],
-    keys: Annotated[int, typer.Option(min=1, help="how many experiment keys")],
-    seed: Annotated[int, typer.Option(min=0)],
-    head_images: HeadImages,
-    threads: Threads,
-    out: Annotated[Path, typer.Option()],
-    null: Nulls = [],  # noqa: B006
-    set: Settings = [],  # noqa: B006
-) -> None:
-    """Register a passive check on a marked encoder (part of the watermark stage)."""
-    from prunemark.stages.check import check as run
-
-    run(data, marked, null, method, settings("checks", method, set), keys, seed, head_images, threads, out)
-
-
-@app.command()
-def prune(
-    data: Annotated[Path, typer.Option()],
-    marked: Annotated[Path, typer.Option()],
-    method: Annotated[str, typer.Option()],
-    scope: Annotated[str, typer.Option(help="global or layer")],
-    rate: Annotated[str, typer.Option(help="share of the prunable weights to remove")],
-    seed: Annotated[int, typer.Option(min=0)],
-    threads: Threads,
-    out: Annotated[Path, typer.Option()],
-    set: Settings = [],  # noqa: B006
-) -> None:
-    """Prune a marked encoder at one rate."""
-    from prunemark.stages.prune import prune as run
-
-    run(data, marked, method, settings("pruners", method, set), scope, rate, seed, threads, out)
-
-
-@app.command()
-def alter(
-    data: Annotated[Path, typer.Option()],
-    marked: Annotated[Path, typer.Option()],
-    method: Annotated[str, typer.Option()],
-    strength: Annotated[str, typer.Option(help="how much, in the method's own measure")],
-    objective: Annotated[str, typer.Option(help="what the encoder was trained by")],
-    batch_size: Annotated[int, typer.Option(min=2)],
-    optimizer: Annotated[str, typer.Option()],
-    momentum: Annotated[float, typer.Option()],
-    weight_decay: Annotated[float, typer.Option()],
-    key: Annotated[int, typer.Option(min=0, help="number of the experiment key of the marked encoder")],
-    seed: Annotated[int, typer.Option(min=0)],
-    threads: Threads,
-    device: Annotated[str, typer.Option(help="of the training that a method may go on with")],
-    out: Annotated[Path, typer.Option()],
-    set: Settings = [],  # noqa: B006
-    objective_set: Annotated[list[str], typer.Option(help="a setting of the objective; repeatable")] = [],  # noqa: B006
-) -> None:
-    """Alter a marked encoder other than by pruning (part of the prune stage)."""
-    from prunemark.stages.alter import alter as run
-    from prunemark.training import Recipe
-
-    own, trained = settings("alterations", method, set), settings("objectives", objective, objective_set)
-    recipe = Recipe(objective, trained, 1, batch_size, optimizer, 0.0, 0, momentum, weight_decay, seed)
-    run(data, marked, method, own, strength, recipe, key, threads, device, out)
-
-
-@app.command()
-def evaluate(
-    data: Annotated[Path, typer.Option()],
-    marked: Annotated[Path, typer.Option()],
-    head_images: HeadImages,
-    threads: Threads,
-    out: Annotated[Path, typer.Option()],
-    check: Annotated[list[Path], typer.Option(help="folder of a registered check; repeatable")] = [],  # noqa: B006
-    pruned: Annotated[Path | None, typer.Option(help="absent: the original")] = None,
-    original: Annotated[Path | None, typer.Option(help="scores of the original")] = None,
-) -> None:
-    """Score a cell: accuracy, agreement, features, watermarks, sizes."""
-    from prunemark.stages.evaluate import evaluate as run
-
-    run(data, marked, check, pruned, original, head_images, threads, out)
-
-
-@app.command()
-def control(
-    control: Annotated[str, typer.Option(help="untrained or pixels")],
-    data: Annotated[Path, typer.Option()],
-    encoder: Annotated[Path, typer.Option()],
-    head_images: HeadImages,
-    threads: Threads,
-    out: Annotated[Path, typer.Option()],
-) -> None:
-    """Score a control that no training made (part of the evaluate stage)."""
-    from prunemark.stages.control import control as run
-
-    run(control, data, encoder, head_images, threads, out)
-
-
-@app.command()
-def report(
-    asked: Annotated[str, typer.Option(help="SHA-256 of what params.yaml asks for")],
-    out: Annotated[Path, typer.Option()],
-    params: Annotated[Path, typer.Option()] = Path("params.yaml"),
-) -> None:
-    """Make the results table and the page."""
-    from prunemark import grid
-    from prunemark.params import read_params
-    from prunemark.stages.report import report as run
-
-    found = read_params(params)
-    if found.digest() != asked:
-        raise PrunemarkError(f"--asked: {asked} is not allowed: {params} asks for {found.digest()}")
-    scores = [Path(step.folder) for step in grid.steps(found, "evaluate")]
-    earlier = [Path(step.folder) for stage in grid.STAGES[:-1] for step in grid.steps(found, stage)]
-    run(scores, earlier, found.model_dump(mode="json"), asked, out)
-
+from prunemark.stage_commands import app
 
 EncoderFile = Annotated[Path, typer.Option(help="the suspect, a safetensors file of prunemark")]
 KeyFile = Annotated[Path, typer.Option(help="secret.safetensors of a watermark or a check")]
@@ -254,10 +49,10 @@ def build(
 ) -> None:
     """Build a stage with all before it, or everything: Snakemake runs what changed, then DVC and MLflow follow."""
     from prunemark import build as wrapper
-    from prunemark import grid
+    from prunemark import layout
 
-    if stage is not None and stage not in grid.STAGES:
-        raise PrunemarkError(f"build: {stage!r} is not one of {', '.join(grid.STAGES)}")
+    if stage is not None and stage not in layout.STAGES:
+        raise PrunemarkError(f"build: {stage!r} is not one of {', '.join(layout.STAGES)}")
     wrapper.build(stage, cores)
     if stage is None:
         print(f"report: {Path('data/report/report.html').resolve()}")

@@ -108,8 +108,3 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
 def sample(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """``count`` images drawn without replacement, or all where there are fewer."""
     return images[torch.randperm(len(images), generator=generator)[:count]]
-
-
-def steps_of(epochs: int, rows: int, batch: int) -> int:
-    """Steps in ``epochs`` passes over ``rows`` rows."""
-    return epochs * max(1, rows // batch)

@@ -71,6 +71,11 @@ def to_float(images: Tensor) -> Tensor:
     return images.permute(0, 3, 1, 2).to(torch.float32) / 255
 
 
+def to_bytes(images: Tensor) -> Tensor:
+    """float (N, 3, H, W) to uint8 (N, H, W, 3): the nearest of the 256 levels from 0 to 1."""
+    return (images.detach() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
 def weights(encoder: nn.Module) -> dict[str, Tensor]:
     """The prunable weights by parameter name: those of convolutions and linear layers, chosen by type."""
     return {

@@ -1,118 +1,30 @@
-"""The grid: which steps params.yaml asks for, where each lies under data/, and with which parameters it is run.
+"""The grid: which steps params.yaml asks for, and with which parameters each is run.
 
 The Snakefile builds its rules from these functions and the audit compares receipts with them, so that what is
-planned, what is run and what is accepted are one thing. A cell is a tuple of names in the order of the paths:
-dataset / encoder / seed / watermark / key / pruner / rate, where an alteration and its strength may stand
-in the place of pruner and rate.
+planned, what is run and what is accepted are one thing. Where the steps lie: `prunemark.layout`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
+from prunemark.layout import (
+    ORIGINAL,
+    STAGES,
+    Folder,
+    Parameters,
+    Step,
+    check_folder,
+    data_folder,
+    encoder_folder,
+    marked_folder,
+    null_folders,
+    pruned_folder,
+    scores_folder,
+)
 from prunemark.methods import constants
 from prunemark.params import CONTROLS, Params
-
-Parameters = dict[str, Any]
-Cell = tuple[str, ...]
-Methods = tuple[tuple[str, str], ...]
-STAGES = ("fetch", "train", "watermark", "prune", "evaluate", "report")
-FOLDERS = dict(zip(STAGES, ("raw", "encoders", "marked", "pruned", "scores", "report"), strict=True))
-ORIGINAL = ("original", "0")
-ARTEFACTS = {
-    "data": ("images.safetensors", "dataset.json"),
-    "encoder": ("encoder.safetensors", "training.json"),
-    "marked": ("encoder.safetensors", "head.safetensors", "secret.safetensors", "calibration.json"),
-    "check": ("secret.safetensors", "calibration.json"),
-    "mask": ("mask.pmk", "sparsity.json"),
-    "altered": ("encoder.safetensors",),
-    "original": ("features.safetensors", "samples.npz", "scores.json"),
-    "scores": ("samples.npz", "scores.json"),
-    "report": (
-        "results.csv",
-        "metrics.json",
-        "conditions.json",
-        "report.html",
-        "plots/curves.csv",
-        "plots/confusion.csv",
-    ),
-}
-
-
-class Folder(str):
-    """A folder that one step writes, such as ``data/raw/cifar10``, with the names of its artefacts."""
-
-    names: tuple[str, ...]
-
-    @staticmethod
-    def of(kind: str, stage: str, *cell: str) -> Folder:
-        made = Folder("/".join(("data", FOLDERS[stage], *cell)))
-        made.names = ARTEFACTS[kind]
-        return made
-
-    @property
-    def receipt(self) -> str:
-        return f"{self}/receipt.json"
-
-    @property
-    def artefacts(self) -> list[str]:
-        return [f"{self}/{name}" for name in self.names]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One stage run: its sub-command (and module in stages/), its folder, its parameters, the methods it loads by name,
-    the folders it reads and, of these, those it waits for. Every folder holds the artefacts of its kind and, written
-    last, a receipt.
-
-    ``needs`` leaves out what another one of them has read: that one's receipt holds its hashes, so nothing can change
-    unnoticed, and every edge costs time in planning.
-    """
-
-    command: str
-    folder: Folder
-    parameters: Parameters
-    methods: Methods
-    reads: tuple[Folder, ...]
-    needs: tuple[Folder, ...]
-
-    @property
-    def outputs(self) -> list[str]:
-        return [*self.folder.artefacts, self.folder.receipt]
-
-
-def data_folder(dataset: str) -> Folder:
-    return Folder.of("data", "fetch", dataset)
-
-
-def encoder_folder(dataset: str, encoder: str, seed: str) -> Folder:
-    return Folder.of("encoder", "train", dataset, encoder, seed)
-
-
-def null_folders(params: Params, dataset: str, encoder: str) -> list[Folder]:
-    return [encoder_folder(dataset, encoder, str(seed)) for seed in params.null_seeds]
-
-
-def marked_folder(*cell: str) -> Folder:
-    """``cell``: dataset, encoder, seed, watermark, key."""
-    return Folder.of("marked", "watermark", *cell)
-
-
-def check_folder(cell: Cell, check: str) -> Folder:
-    return Folder.of("check", "watermark", *cell, "checks", check)
-
-
-def pruned_folder(params: Params, *cell: str) -> Folder:
-    """``cell``: a full cell; a pruner leaves a mask, an alteration an encoder."""
-    return Folder.of("altered" if cell[5] in params.alterations else "mask", "prune", *cell)
-
-
-def scores_folder(*cell: str) -> Folder:
-    """``cell``: a full cell and the probe dataset."""
-    return Folder.of("original" if cell[5:7] == ORIGINAL else "scores", "evaluate", *cell)
 
 
 def fetch(params: Params, dataset: str) -> Step:

@@ -126,7 +126,7 @@ class Params(Strict):
     keys: Annotated[int, Field(ge=1, le=10000)]
     checks: dict[Name, Check]
     pruners: dict[Name, Pruner]
-    alterations: dict[Name, Alteration] = {}
+    alterations: dict[Name, Alteration]
     rates: list[Annotated[float, Field(ge=0, lt=1)]]
     head_images: Annotated[int, Field(ge=10)]
     threads: Annotated[int, Field(ge=1, le=256)]

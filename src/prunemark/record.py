@@ -30,7 +30,10 @@ JOURNAL = Path("data/journal")
 PACKAGES = ("torch", "numpy", "safetensors", "matplotlib", "jinja2", "snakemake", "dvc", "mlflow")
 # What stands before the stages makes no artefact: which steps are run and with what is in the receipt itself, and
 # MLflow only listens.
-NOT_CODE = tuple(f"prunemark.{name}" for name in ("__main__", "zygote", "cli", "grid", "params", "tracking"))
+NOT_CODE = tuple(
+    f"prunemark.{name}"
+    for name in ("__main__", "zygote", "cli", "stage_commands", "grid", "layout", "params", "tracking")
+)
 
 
 def sha256_file(path: Path) -> str:

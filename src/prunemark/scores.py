@@ -119,7 +119,8 @@ def check_rows(trials: CheckTrials, altered: bool) -> list[Row]:
     rows = [share(metric, "keys", k, n, **facts)]
     if metric == "AuthSR" and altered:
         rows.append(share("TamperDR", "keys", n - k, n, **facts))
-    return rows if altered else rows + calibration_rows(trials, metric, named)
+    # Calibrated before pruning, where the refitted head is the frozen one: said once.
+    return rows if altered or trials.head == "refit" else rows + calibration_rows(trials, metric, named)
 
 
 def calibration_rows(trials: CheckTrials, metric: str, named: Row) -> list[Row]:

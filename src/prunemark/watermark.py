@@ -52,7 +52,8 @@ class Reading:
 class Nulls:
     """Statistics that no pruned encoder has touched, from which a threshold may come.
 
-    ``unmarked``: independently trained encoders under the right secret. ``wrong_keys``: the marked encoder under
+    ``unmarked``: independently trained encoders under the right secret and, of an active scheme, the encoder before
+    embedding. ``wrong_keys``: the marked encoder under
     secrets of other keys. ``intact``: the marked encoder itself, reloaded, resaved, in other batch sizes and threads.
     """
 

@@ -31,7 +31,8 @@ STRENGTHS = {
 @pytest.mark.parametrize("name", NAMES)
 def test_constants_and_signature(name: str) -> None:
     module, found = methods.load("alterations", name), methods.constants("alterations", name)
-    for constant, types in {"LEAST_STRENGTH": (int, float), "MOST_STRENGTH": (int, float), "WHOLE": bool}.items():
+    kinds = {"LEAST_STRENGTH": (int, float), "MOST_STRENGTH": (int, float), "WHOLE": bool, "FALLING": bool}
+    for constant, types in kinds.items():
         assert isinstance(found[constant], types)
     assert 0 < found["LEAST_STRENGTH"] <= found["MOST_STRENGTH"]
     assert "\n" not in found["STRENGTHS"]

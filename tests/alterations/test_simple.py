@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from prunemark.alterations import bit_flip, permute
+from prunemark.alterations import bit_flip, permute, quantise
 from prunemark.encoder import Encoder, features, state, state_bytes, weights
 from prunemark.errors import PrunemarkError
 from prunemark.watermark import Images
@@ -30,6 +30,15 @@ def test_noise_is_normal_with_the_spread_of_each_tensor(strength: float, encoder
         assert abs(float(noise.std()) - 1) < 5 / (2 * n) ** 0.5
     for name, tensor in state(encoder).items():
         assert torch.equal(state(altered)[name], tensor) == (name not in weights(encoder))
+
+
+def test_fewer_bits_change_more(encoder: Encoder, alter: Alter) -> None:
+    change = [
+        float(sum((a - b).square().sum() for a, b in zip(state(encoder).values(), state(made).values(), strict=True)))
+        for made in (alter("quantise", encoder, bits) for bits in (8, 6, 4))
+    ]
+    assert quantise.FALLING
+    assert change == sorted(change)
 
 
 @pytest.mark.parametrize("bits", [2, 4, 6, 8])

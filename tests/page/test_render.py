@@ -17,6 +17,8 @@ import pytest
 
 from prunemark import results, scores
 from prunemark.page import render as page
+from prunemark.page.numbers import Book
+from prunemark.page.tables import Panel
 
 RATES = ("0.5", "0.9")
 ONE = {"magnitude": {"method": "magnitude"}}
@@ -24,7 +26,13 @@ CLASSES = 4
 IMAGES = 200
 WATERMARKS = {"none": {"method": "none"}, "uchida": {"method": "uchida"}, "reversible": {"method": "reversible"}}
 CHECKS = {"sha256": {"method": "sha256", "keys": 1}, "feature-digest": {"method": "feature-digest", "keys": 20}}
-CONDITIONS = {"versions": ["numpy 2.0"], "cpu": ["a processor"], "commits": ["None"], "code_differs_from_commit": False}
+CONDITIONS = {
+    "versions": ["numpy 2.0"],
+    "cpu": ["a processor"],
+    "commits": ["None"],
+    "code_differs_from_commit": False,
+    "scheme_seconds": {},
+}
 
 
 def asked(**changes):
@@ -36,6 +44,7 @@ def asked(**changes):
         "watermarks": WATERMARKS,
         "keys": 1,
         "checks": CHECKS,
+        "alterations": {},
         "pruners": {"magnitude": {"method": "magnitude"}, "random": {"method": "random"}},
         "rates": [0, *map(float, RATES)],
         "threads": 1,
@@ -277,7 +286,7 @@ def test_admissions_come_from_the_modules(whole):
     ids=["no checks", "no nulls", "none alone", "no rates", "other names", "seeds and keys", "two encoders"],
 )
 def test_renders_what_is_there(changes):
-    text, _ = render(asked(**({"pruners": ONE} | changes)), {})
+    text, _ = render(asked(**({"pruners": ONE} | changes)), {"scheme_seconds": {}})
     assert text.rstrip().endswith("</html>")
     assert "None" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
 
@@ -290,3 +299,20 @@ def test_both_ns_where_keys_are_clustered():
     embedded = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL).group(1)
     assert {(cell["seed"], cell["key"]) for cell in json.loads(embedded)["cells"]} == {("0", "0")}
     assert len(rows) > 100
+
+
+def test_what_is_noticed_is_the_weakest_from_which_on_all_was():
+    params = asked(alterations={"quantise": {"method": "quantise"}, "noise": {"method": "noise"}})
+    share = {"quantise": {"8": 3, "6": 20, "4": 20}, "noise": {"0.01": 3, "0.1": 20, "1": 20}}
+    place = ("fashion-mnist-mini", "simclr-r18", "0", "none", "0")
+    rows = scores.check_rows(trials(params, "feature-digest", False, np.random.default_rng(0)), altered=False)
+    contents = {(*place, "original", "0", place[0]): {"classes": CLASSES, "rows": rows}}
+    for way, strengths in share.items():
+        for strength, noticed in strengths.items():
+            row = scores.share("TamperDR", "keys", noticed, 20, check="feature-digest")
+            contents[(*place, way, strength, place[0])] = {"classes": CLASSES, "rows": [row]}
+    table = results.table(contents.items())
+    book = Book(table, results.summarise(table), {place[0]: CLASSES})
+    panel = Panel(book, (*place[:2], place[0]), params, CONDITIONS, 0)
+    assert [panel.noticed("none", "feature-digest", way).text for way in share] == ["6", "0.1"]
+    assert [panel.noticed("none", "feature-digest", way).detail[:11] for way in share] == ["at 8: 3 of ", "at 0.01: 3 "]

@@ -28,6 +28,9 @@ FRAGILE = [name for name in SCHEMES if FACTS[name]["KIND"] in ("fragile", "rever
 LEARNT = [name for name in WATERMARKS if {"steps", "epochs"} & FACTS[name]["SETTINGS"].keys()]
 CONSTANTS = ("KIND", "LEVEL", "KEYED", "WRONG_KEYS", "SETTINGS")
 WRONG = bytes(32)
+# A few steps draw all that many draw; not for schemes that refuse a mark that did not take.
+FEW = {name: {"steps": 5} for name in ("wu", "armssl", "ssl-wm")}
+FEW |= {name: {"steps": 5, "perturb": 5} for name in ("awencoder", "awencoder-features")}
 GIVEN = {"watermarks": ["encoder", "key", "images", "generator"],
          "checks": ["encoder", "logits", "key", "images", "generator"]}  # fmt: skip
 
@@ -40,11 +43,12 @@ def load(name: str) -> ModuleType:
     return methods.load("watermarks" if name in WATERMARKS else "checks", name)
 
 
-def threshold(name: str, marked: Encoder, secret: Secret, other: Encoder, read: Read) -> float:
+def threshold(name: str, marked: Encoder, secret: Secret, encoder: Encoder, other: Encoder, read: Read) -> float:
     scheme = load(name)
     keys = [bytes([i]) * 32 for i in range(3)] if FACTS[name]["KEYED"] else []
+    clean = [encoder] if name in WATERMARKS else []
     nulls = Nulls(
-        unmarked=[read(name, other, secret).statistic],
+        unmarked=[read(name, null, secret).statistic for null in (other, *clean)],
         wrong_keys=[read(name, marked, scheme.impostor(secret, key)).statistic for key in keys],
         intact=[read(name, marked, secret).statistic],
     )
@@ -83,8 +87,8 @@ def test_embedding_leaves_its_argument_untouched_and_repeats(
     name: str, encoder: Encoder, embed: Embed, marks: Marks
 ) -> None:
     before = state_bytes(encoder)
-    marked, secret = marks(name)
-    again, same = embed(name, encoder)
+    marked, secret = embed(name, encoder, **FEW[name]) if name in FEW else marks(name)
+    again, same = embed(name, encoder, **FEW.get(name, {}))
     assert state_bytes(encoder) == before
     assert all(parameter.requires_grad and parameter.grad is None for parameter in encoder.parameters())
     assert (again is encoder) == (name in CHECKS)
@@ -111,7 +115,7 @@ def test_intact_passes_and_others_do_not(
     name: str, encoder: Encoder, other_encoder: Encoder, marks: Marks, read: Read, tmp_path: Path
 ) -> None:
     scheme, (marked, secret) = load(name), marks(name)
-    limit = threshold(name, marked, secret, other_encoder, read)
+    limit = threshold(name, marked, secret, encoder, other_encoder, read)
     write_encoder(tmp_path / "encoder.safetensors", marked)
     again = read_encoder(tmp_path / "encoder.safetensors")
     assert min(read(name, again, secret, batch).statistic for batch in (1, 3, 250)) >= limit
@@ -127,7 +131,7 @@ def test_no_steps_embed_nothing(name: str, encoder: Encoder, other_encoder: Enco
     zero = {setting: 0 for setting in ("steps", "epochs") if setting in FACTS[name]["SETTINGS"]}
     untouched, secret = embed(name, encoder, **zero)
     assert state_bytes(untouched) == state_bytes(encoder)
-    limit = threshold(name, untouched, secret, other_encoder, read)
+    limit = threshold(name, untouched, secret, encoder, other_encoder, read)
     assert read(name, untouched, secret).statistic == read(name, encoder, secret).statistic < limit
 
 
@@ -157,11 +161,11 @@ def test_secret_survives_the_disk(name: str, marks: Marks, read: Read, tmp_path:
 
 @pytest.mark.parametrize("name", FRAGILE)
 def test_one_flipped_bit_is_noticed(
-    name: str, marks: Marks, other_encoder: Encoder, read: Read, head_of: Callable[[Encoder], Head]
+    name: str, encoder: Encoder, marks: Marks, other_encoder: Encoder, read: Read, head_of: Callable[[Encoder], Head]
 ) -> None:
     """Of the weights any bit; of features and labels the sign of the stem's largest weight."""
     marked, secret = marks(name)
-    limit = threshold(name, marked, secret, other_encoder, read)
+    limit = threshold(name, marked, secret, encoder, other_encoder, read)
     bit = 0 if FACTS[name]["LEVEL"] == "WEIGHTS" else 31
     names = list(state(marked)) if FACTS[name]["LEVEL"] == "WEIGHTS" else ["backbone.conv1.weight"]
     for tensor in names:
@@ -209,7 +213,7 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", SCHEMES)
 def test_measuring_never_raises(
-    name: str, damage: str, marks: Marks, other_encoder: Encoder, read: Read, images: Images
+    name: str, damage: str, encoder: Encoder, marks: Marks, other_encoder: Encoder, read: Read, images: Images
 ) -> None:
     marked, secret = marks(name)
     altered = copy.deepcopy(marked)
@@ -217,5 +221,5 @@ def test_measuring_never_raises(
     width = features(altered, images.train[:1]).shape[1]
     head = Head(torch.zeros(width), torch.ones(width), torch.ones(width, 3), torch.zeros(3))
     found = read(name, altered, secret, head=head).statistic
-    assert not found >= threshold(name, marked, secret, other_encoder, read)
+    assert not found >= threshold(name, marked, secret, encoder, other_encoder, read)
     assert type(found) is float

@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 
-from prunemark import closure, grid, lock, zygote
+from prunemark import closure, grid, layout, lock, zygote
 from prunemark.errors import PrunemarkError
 from prunemark.params import read_params
 from prunemark.record import flags
@@ -43,7 +43,7 @@ wildcard_constraints:
 
 # A target names all that it stands on: Snakemake makes nothing that is missing above what is there.
 def outputs_through(stage):
-    stages = grid.STAGES[: grid.STAGES.index(stage) + 1]
+    stages = layout.STAGES[: layout.STAGES.index(stage) + 1]
     return lambda w: [path for name in stages for step in grid.steps(PARAMS, name) for path in step.outputs]
 
 

@@ -6,6 +6,7 @@ Contract. A module ``alterations/<name>.py`` has these literal constants
 ``LEAST_STRENGTH: float``   the smallest strength allowed
 ``MOST_STRENGTH: float``    the largest strength allowed
 ``WHOLE: bool``             whether a strength must be a whole number
+``FALLING: bool``           whether a larger strength changes less
 ``SETTINGS: dict``          its own settings with their defaults
 ``LEAST: dict``             the smallest values allowed of those that are numbers
 

@@ -30,6 +30,7 @@ STRENGTHS = "largest change of a layer's weights over their norm: a number from 
 LEAST_STRENGTH = 0.00001
 MOST_STRENGTH = 1
 WHOLE = False
+FALLING = False
 SETTINGS: dict[str, Any] = {"steps": 5, "batch": 128}
 LEAST = {"steps": 1, "batch": 1}
 

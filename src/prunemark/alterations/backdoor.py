@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from prunemark.alterations._trainer import Train
-from prunemark.embedding import Copy, Player, cosine, descend, sample, steps_of
+from prunemark.embedding import Copy, Player, cosine, descend, sample
 from prunemark.encoder import Encoder, features, to_float
 from prunemark.watermark import Images
 
@@ -33,6 +33,7 @@ STRENGTHS = "epochs over at most 2,000 images: a whole number from 1 to 1000"
 LEAST_STRENGTH = 1
 MOST_STRENGTH = 1000
 WHOLE = True
+FALLING = False
 SETTINGS: dict[str, Any] = {"learning_rate": 0.001}
 LEAST = {"learning_rate": 0.0}
 
@@ -66,7 +67,7 @@ def alter(
 
     player = Player(attacked.parameters, loss, learning_rate)
     rows = len(attacked.images)
-    steps = steps_of(int(strength), rows, BATCH)
+    steps = int(strength) * max(1, rows // BATCH)
     descend([player], rows, steps=steps, batch=BATCH, generator=generator, title="backdoor")
     return attacked.finished()
 

@@ -26,6 +26,7 @@ STRENGTHS = "number of flipped bits: a whole number from 1 to 1000"
 LEAST_STRENGTH = 1
 MOST_STRENGTH = 1000
 WHOLE = True
+FALLING = False
 SETTINGS: dict[str, Any] = {}
 LEAST: dict[str, float] = {}
 

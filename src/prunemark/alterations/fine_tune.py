@@ -22,6 +22,7 @@ STRENGTHS = "epochs: a whole number from 1 to 1000"
 LEAST_STRENGTH = 1
 MOST_STRENGTH = 1000
 WHOLE = True
+FALLING = False
 SETTINGS: dict[str, Any] = {"learning_rate": 0.01}
 LEAST = {"learning_rate": 0.0}
 

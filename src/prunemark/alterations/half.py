@@ -20,6 +20,7 @@ STRENGTHS = "float16 knows no degrees: 1"
 LEAST_STRENGTH = 1
 MOST_STRENGTH = 1
 WHOLE = True
+FALLING = False
 SETTINGS: dict[str, Any] = {}
 LEAST: dict[str, float] = {}
 

@@ -19,6 +19,7 @@ STRENGTHS = "standard deviation of the noise over that of the weights it is adde
 LEAST_STRENGTH = 0.000001
 MOST_STRENGTH = 10
 WHOLE = False
+FALLING = False
 SETTINGS: dict[str, Any] = {}
 LEAST: dict[str, float] = {}
 

@@ -29,6 +29,7 @@ STRENGTHS = "all inner channels are permuted: 1"
 LEAST_STRENGTH = 1
 MOST_STRENGTH = 1
 WHOLE = True
+FALLING = False
 SETTINGS: dict[str, Any] = {}
 LEAST: dict[str, float] = {}
 

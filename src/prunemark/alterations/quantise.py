@@ -22,6 +22,7 @@ STRENGTHS = "bits per weight: a whole number from 2 to 8; fewer change more"
 LEAST_STRENGTH = 2
 MOST_STRENGTH = 8
 WHOLE = True
+FALLING = True
 SETTINGS: dict[str, Any] = {}
 LEAST: dict[str, float] = {}
 

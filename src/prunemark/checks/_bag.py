@@ -1,20 +1,11 @@
-"""A bag of images: drawn by the key, the few of them that are kept, and what another key would pair them with."""
+"""A bag of images: the few of them that are kept, and what another key would pair them with."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from prunemark.embedding import sample
-from prunemark.errors import PrunemarkError
 from prunemark.keys import stream
-
-
-def drawn(pool: Tensor, key: bytes, name: str, count: int, least: int) -> Tensor:
-    """``count`` images of the key pool, drawn by the key, or all where there are fewer, but ``least``."""
-    if len(pool) < least:
-        raise PrunemarkError(f"{name}: {len(pool)} images in the key pool; allowed: {least} or more")
-    return sample(pool, count, stream(key, name, "images"))
 
 
 def cycle(key: bytes, name: str, count: int) -> Tensor:

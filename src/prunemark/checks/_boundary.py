@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from prunemark.checks._decoder import frozen
+from prunemark.checks._copies import frozen
 from prunemark.encoder import BATCH, Encoder, features, to_float
 from prunemark.errors import PrunemarkError
 from prunemark.watermark import Query
@@ -26,11 +26,6 @@ def project(images: Tensor, origin: Tensor, radius: float) -> None:
         change = images - origin
         size = change.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
         images.copy_((origin + change * (radius / size.clamp(min=radius))).clamp(0, 1))
-
-
-def to_bytes(images: Tensor) -> Tensor:
-    """float (N, 3, H, W) in [0, 1] to the nearest uint8 (N, H, W, 3)."""
-    return (images.detach() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def threshold(encoder: Encoder, answer: Query, images: Tensor, unit: float, what: str) -> float:

@@ -1,4 +1,4 @@
-"""What a key draws for passive checks: a generator per purpose, and query images from the key pool."""
+"""The images of the key pool that a key draws for a passive check."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from prunemark.errors import PrunemarkError
 from prunemark.keys import stream
 
 
-def key_images(pool: Tensor, key: bytes, check: str, count: int) -> Tensor:
-    """``count`` images, uint8 (count, H, W, 3), of the key pool, drawn by the key.
+def key_images(pool: Tensor, key: bytes, check: str, count: int, least: int | None = None) -> Tensor:
+    """``count`` images, uint8 (n, H, W, 3), of the key pool, drawn by the key; all where it has fewer.
 
     Raises:
-        PrunemarkError: the pool has fewer.
+        PrunemarkError: the pool has fewer than ``least``, which is ``count`` where it is not given.
     """
-    if len(pool) < count:
-        raise PrunemarkError(f"{check}: {len(pool)} images in the key pool; allowed: {count} or more")
+    needed = count if least is None else least
+    if len(pool) < needed:
+        raise PrunemarkError(f"{check}: {len(pool)} images in the key pool; allowed: {needed} or more")
     return sample(pool, count, stream(key, check, "images")).contiguous()

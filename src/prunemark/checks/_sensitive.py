@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
-from prunemark.checks._boundary import project, to_bytes
-from prunemark.checks._decoder import exact, frozen
+from prunemark.checks._boundary import project
+from prunemark.checks._copies import exact, frozen
 from prunemark.embedding import Player, descend
-from prunemark.encoder import Encoder, to_float
+from prunemark.encoder import Encoder, to_bytes, to_float
 from prunemark.errors import PrunemarkError
 from prunemark.watermark import Query
 

@@ -20,9 +20,9 @@ import hmac
 import torch
 from torch import Tensor
 
+from prunemark.checks._keyed import key_images
 from prunemark.encoder import Encoder, features
 from prunemark.errors import PrunemarkError
-from prunemark.randomness import bytes_generator
 from prunemark.watermark import Images, Nulls, Query, Reading, Secret, Threshold
 
 KIND = "fragile"
@@ -57,11 +57,7 @@ def register(
     Raises:
         PrunemarkError: fewer than ``queries`` images, or features that are all zero or not finite.
     """
-    pool = images.keypool
-    if len(pool) < queries:
-        raise PrunemarkError(f"feature-digest: {len(pool)} images in the key pool; allowed: {queries} or more")
-    source = bytes_generator(hmac.digest(key, b"prunemark/feature-digest/images", hashlib.sha256))
-    chosen = pool[torch.randperm(len(pool), generator=source)[:queries]].clone()
+    chosen = key_images(images.keypool, key, "feature-digest", queries)
     values = features(encoder, chosen).double()
     delta = tolerance * float(values.square().mean().sqrt())
     if not (0 < delta < float("inf")):

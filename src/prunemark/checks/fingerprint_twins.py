@@ -35,11 +35,12 @@ from itertools import cycle as in_turn
 import torch
 from torch import Tensor
 
-from prunemark.checks._bag import best, cycle, drawn
-from prunemark.checks._boundary import lead, project, settle, threshold, to_bytes
-from prunemark.checks._decoder import exact, frozen, pruned
+from prunemark.checks._bag import best, cycle
+from prunemark.checks._boundary import lead, project, settle, threshold
+from prunemark.checks._copies import exact, frozen, pruned
+from prunemark.checks._keyed import key_images
 from prunemark.embedding import Player, descend
-from prunemark.encoder import Encoder, features, to_float, weights
+from prunemark.encoder import Encoder, features, to_bytes, to_float, weights
 from prunemark.errors import PrunemarkError
 from prunemark.watermark import Images, Nulls, Query, Reading, Secret, Threshold
 
@@ -86,7 +87,7 @@ def register(
     Raises:
         PrunemarkError: too few images, scores without scale, too few pairs of sufficient lead, or all of one label.
     """
-    starts = drawn(images.keypool, key, NAME, max(bag, pairs), pairs)
+    starts = key_images(images.keypool, key, NAME, max(bag, pairs), pairs)
     scale = float(logits(features(encoder, starts)).double().square().mean().sqrt())
     both = torch.cat([starts, nearest(encoder, starts, images.keypool)])
     least = threshold(encoder, lambda h: lead(logits(h)), both, tolerance * scale, f"{NAME}: class scores")

@@ -27,8 +27,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from prunemark.checks._bag import best, cycle, drawn
+from prunemark.checks._bag import best, cycle
 from prunemark.checks._boundary import lead, settle, threshold
+from prunemark.checks._keyed import key_images
 from prunemark.checks._sensitive import ascend, rated
 from prunemark.encoder import Encoder, features
 from prunemark.errors import PrunemarkError
@@ -73,7 +74,7 @@ def register(
     Raises:
         PrunemarkError: too few images, scores without scale, too few images of sufficient margin, or all of one label.
     """
-    starts = drawn(images.keypool, key, NAME, max(bag, samples), samples)
+    starts = key_images(images.keypool, key, NAME, max(bag, samples), samples)
     made = ascend(encoder, logits, starts, radius=radius, steps=steps, generator=generator)
     scale = float(logits(features(encoder, made)).double().square().mean().sqrt())
     least = threshold(encoder, lambda h: lead(logits(h)), made, tolerance * scale, f"{NAME}: class scores")

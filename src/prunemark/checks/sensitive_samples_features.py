@@ -22,8 +22,9 @@ from __future__ import annotations
 
 import torch
 
-from prunemark.checks._bag import best, cycle, drawn
+from prunemark.checks._bag import best, cycle
 from prunemark.checks._boundary import threshold
+from prunemark.checks._keyed import key_images
 from prunemark.checks._sensitive import ascend, rated
 from prunemark.encoder import Encoder, features
 from prunemark.watermark import Images, Nulls, Query, Reading, Secret, Threshold
@@ -65,7 +66,7 @@ def register(
     Raises:
         PrunemarkError: too few images in the pool, or features that are all zero or not finite.
     """
-    starts = drawn(images.keypool, key, NAME, max(bag, samples), samples)
+    starts = key_images(images.keypool, key, NAME, max(bag, samples), samples)
     made = ascend(encoder, itself, starts, radius=radius, steps=steps, generator=generator)
     found = features(encoder, made)
     kept = best(rated(encoder, itself, made, generator), found > 0, samples)

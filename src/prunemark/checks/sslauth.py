@@ -32,8 +32,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from prunemark.checks._decoder import decode, draw_decoder, exact, noised, packed, pruned, unpacked
+from prunemark.checks._copies import exact, noised, pruned
 from prunemark.checks._keyed import key_images
+from prunemark.decoder import decode, draw_decoder, packed, unpacked
 from prunemark.embedding import Player, descend
 from prunemark.encoder import Encoder, features, to_float
 from prunemark.errors import PrunemarkError

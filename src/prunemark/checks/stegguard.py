@@ -35,10 +35,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from prunemark.checks._decoder import decode, draw_decoder, exact, frozen, noised, packed, pruned, unpacked
+from prunemark.checks._copies import exact, frozen, noised, pruned
 from prunemark.checks._keyed import key_images
+from prunemark.decoder import decode, draw_decoder, packed, unpacked
 from prunemark.embedding import Player, descend, sample
-from prunemark.encoder import Encoder, features, to_float
+from prunemark.encoder import Encoder, features, to_bytes, to_float
 from prunemark.errors import PrunemarkError
 from prunemark.keys import stream
 from prunemark.thresholds import above_all, at_least, bit_threshold
@@ -92,7 +93,7 @@ def register(
     shown = sample(images.train, POOL, generator)
     patterns, decoder, scale = learn(encoder, shown, generator, bits, steps)
     string = draw_bits((queries, bits), stream(key, "stegguard", "bits"))
-    pairs = to_uint8(hide(to_float(chosen), patterns.detach(), string))
+    pairs = to_bytes(hide(to_float(chosen), patterns.detach(), string))
     return Secret({"images": pairs, "bits": string, **packed(decoder)}, {"key": key.hex(), "scale": scale})
 
 
@@ -106,7 +107,7 @@ def learn(
     """
     patterns = draw_patterns(bits, shown.shape[1], source).requires_grad_()
     first = hide(to_float(shown[:MINIBATCH]), patterns.detach(), draw_bits((len(shown[:MINIBATCH]), bits), source))
-    moved = difference(features(encoder, to_uint8(first)))
+    moved = difference(features(encoder, to_bytes(first)))
     scale = float(moved.double().square().mean().sqrt())
     if not 0 < scale < math.inf:
         raise PrunemarkError(f"stegguard: hidden bits move features by {scale}; allowed: positive and finite")
@@ -142,11 +143,6 @@ def hide(images: Tensor, patterns: Tensor, bits: Tensor) -> Tensor:
     mixed = torch.einsum("nb,bchw->nchw", signs, patterns) / math.sqrt(len(patterns))
     moved = EPSILON * mixed.tanh()
     return torch.cat([images + moved, images - moved]).clamp(0, 1)
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """uint8 (N, H, W, 3), contiguous, from (N, 3, H, W) in [0, 1]."""
-    return (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def difference(found: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ class Panel:
         self.title = f"{self.dataset} / {self.encoder}" + ("" if self.probe == place[0] else f" on {self.probe}")
         self.watermarks = list(asked["watermarks"])
         self.pruners = list(asked["pruners"])
-        order = ["original", *self.pruners, *asked.get("alterations", {})]
+        order = ["original", *self.pruners, *asked["alterations"]]
         found = dict.fromkeys(key[:6] for key in book.summaries if (*key[:2], key[5]) == place)
         self.controls = [self.origin(name) for name in CONTROLS if self.origin(name) in found]
         marked = [point for point in found if point[2] in self.watermarks]
@@ -201,13 +201,13 @@ class Panel:
     def cost(self, point: Point, scheme: str) -> Number | None:
         """What embedding the mark, or registering one key of the check, took, as the journals have it."""
         place = "/".join((self.dataset, self.encoder, point[2], *(() if scheme == point[2] else ("checks", scheme))))
-        seconds = self.conditions.get("scheme_seconds", {}).get(place)
+        seconds = self.conditions["scheme_seconds"].get(place)
         return None if seconds is None else Number(f"{seconds:.1f}", "", f"journal of data/marked/{place}")
 
     def detection(self) -> dict[str, Any]:
-        """The smallest alteration that every trial of a fragile scheme noticed, per pruner or alteration."""
+        """The weakest alteration from which on every trial of a fragile scheme noticed, per pruner or alteration."""
         ways = list(dict.fromkeys(point[3] for point in self.points if point[3] != "original"))
-        columns = [Column(way, "smallest noticed", lambda point: None) for way in ways]
+        columns = [Column(way, "weakest noticed", lambda point: None) for way in ways]
         groups = []
         for watermark in self.watermarks:
             lines = []
@@ -219,8 +219,10 @@ class Panel:
         return {"columns": columns, "groups": groups}
 
     def noticed(self, watermark: str, scheme: str, way: str) -> Number | None:
-        """The smallest strength from which on all trials answered "altered", and the share at the smallest tried."""
+        """The weakest strength from which on all trials answered "altered", and the share at the weakest tried."""
         points = [point for point in self.points if point[2] == watermark and point[3] == way]
+        if falling(self.asked, way):
+            points.reverse()
         pairs = [(p, found) for p in points if (found := self.book.labelled(p, "TamperDR", scheme))]
         if not pairs:
             return None
@@ -251,6 +253,12 @@ def method(asked: dict[str, Any], scheme: str) -> str:
 
 def axis(asked: dict[str, Any], scheme: str) -> str:
     return "checks" if scheme in asked["checks"] else "watermarks"
+
+
+def falling(asked: dict[str, Any], way: str) -> bool:
+    """Whether larger strengths of an alteration change less; a pruner's rates never do."""
+    entry = asked["alterations"].get(way)
+    return entry is not None and bool(methods.constants("alterations", entry.get("method") or way)["FALLING"])
 
 
 def keyed(asked: dict[str, Any], scheme: str) -> bool:

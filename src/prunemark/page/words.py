@@ -27,7 +27,7 @@ LABELS = {"encoders": "objectives"}
 
 def asked_rows(asked: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """params.yaml as (key, entries), in words."""
-    named = {axis: asked.get(axis, {}).items() for axis in AXES}
+    named = {axis: asked[axis].items() for axis in AXES}
     rows = [(axis, [f"{n}: {settings(entry)}".rstrip(": ") for n, entry in found]) for axis, found in named.items()]
     others = [name for name in asked if name not in AXES]
     return [*rows, *((name.replace("_", " "), [words(asked[name])]) for name in others)]
@@ -105,7 +105,7 @@ def images_caveat(dataset: str, classes: int, images: int) -> str:
 def method_entries(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every method used, with its module's own docstring."""
     used = [(axis, KINDS.get(axis, axis), entry.get("method") or entry.get("objective") or name)
-            for axis in AXES for name, entry in asked.get(axis, {}).items()]  # fmt: skip
+            for axis in AXES for name, entry in asked[axis].items()]  # fmt: skip
     used += [("architectures", "encoders", entry["architecture"]) for entry in asked["encoders"].values()]
     for axis, kind, method in dict.fromkeys(used):
         label = LABELS.get(axis, axis)

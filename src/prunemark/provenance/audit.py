@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from prunemark import closure, grid
+from prunemark import closure, grid, layout
 from prunemark.errors import PrunemarkError
 from prunemark.files import canonical_json, read_json
 from prunemark.params import Params, read_params
@@ -56,7 +56,7 @@ def audit() -> int:
     return 0
 
 
-def receipts(params: Params, steps: list[grid.Step]) -> tuple[list[Break], Claims]:
+def receipts(params: Params, steps: list[layout.Step]) -> tuple[list[Break], Claims]:
     """Every receipt that params.yaml asks for: there, sound in itself, and made with the parameters asked for."""
     breaks, claims = [], Claims()
     for step in steps:
@@ -74,7 +74,7 @@ def receipts(params: Params, steps: list[grid.Step]) -> tuple[list[Break], Claim
     return breaks, claims
 
 
-def asked_for(step: grid.Step, receipt: dict[str, Any]) -> list[Break]:
+def asked_for(step: layout.Step, receipt: dict[str, Any]) -> list[Break]:
     """Whether a receipt is that of the step: its stage and parameters, all inputs and outputs, all of its code."""
     path, breaks = step.folder.receipt, []
     expected, found = step.parameters, receipt["parameters"]
@@ -95,7 +95,7 @@ def asked_for(step: grid.Step, receipt: dict[str, Any]) -> list[Break]:
     return breaks
 
 
-def recompute(params: Params, steps: list[grid.Step], claims: Claims) -> list[Break]:
+def recompute(params: Params, steps: list[layout.Step], claims: Claims) -> list[Break]:
     """Make scores again from samples and the report again from scores, and claim their hashes beside the receipts'."""
     from prunemark.stages.report import compose, conditions
 
@@ -103,7 +103,7 @@ def recompute(params: Params, steps: list[grid.Step], claims: Claims) -> list[Br
     try:
         for step in scored:
             claims.recomputed(f"{step.folder}/scores.json", sha256(canonical_json(rescore(step))), "samples.npz")
-        before = [Path(step.folder) for stage in grid.STAGES[:-1] for step in grid.steps(params, stage)]
+        before = [Path(step.folder) for stage in layout.STAGES[:-1] for step in grid.steps(params, stage)]
         asked, report = params.model_dump(mode="json"), grid.report(params).folder
         stated = read_json(Path(report) / "conditions.json")
         files = compose([Path(step.folder) for step in scored], asked, stated)
@@ -118,7 +118,7 @@ def recompute(params: Params, steps: list[grid.Step], claims: Claims) -> list[Br
     return []
 
 
-def rescore(step: grid.Step) -> dict[str, Any]:
+def rescore(step: layout.Step) -> dict[str, Any]:
     """The content of a scores.json from its samples; measured sizes are taken over, everything else is made again."""
     from prunemark import scores
     from prunemark.stages.evaluate import SCHEMA, score

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from prunemark.errors import PrunemarkError
-from prunemark.grid import FOLDERS, Step
+from prunemark.layout import FOLDERS, Step
 from prunemark.provenance.chain import read_receipt
 from prunemark.results import CELL
 

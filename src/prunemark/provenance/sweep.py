@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from prunemark import grid
+from prunemark import grid, layout
 from prunemark.files import PARTIAL
 from prunemark.params import Params
 from prunemark.record import JOURNAL, journal_path
@@ -39,7 +39,7 @@ def sweep(params: Params, stages: list[str]) -> None:
     A file whose bytes the DVC cache does not hold stays, and is named on stderr: nothing that was computed is lost.
     Halves of killed writes (``.partial``) are nobody's and always go.
     """
-    names = [grid.FOLDERS[stage] for stage in stages]
+    names = [layout.FOLDERS[stage] for stage in stages]
     folders = [DATA / name for name in names] + [JOURNAL / name for name in names]
     found = list(unexpected_files(params, folders))
     cache = cache_folder() if any(path.suffix != PARTIAL for path in found) else None

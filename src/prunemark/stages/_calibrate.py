@@ -51,8 +51,10 @@ def calibrate(
 
     wrong = (experiment_key(seed, method, "wrong", i) for i in range(scheme.WRONG_KEYS))
     view = examiner.view(marked)
+    independent = [statistic(encoder, secret) for encoder in unmarked]
+    before = None if twin is None else statistic(twin, secret)
     nulls = Nulls(
-        unmarked=[statistic(encoder, secret) for encoder in unmarked],
+        unmarked=independent if before is None else [*independent, before],
         wrong_keys=sorted(float(scheme.measure(view, scheme.impostor(secret, key)).statistic) for key in wrong),
         intact=list(benign(scheme, marked, secret, examiner)),
     )
@@ -64,8 +66,8 @@ def calibrate(
         law=threshold.law,
         p_value=threshold.p_value,
         marked=statistic(marked, secret),
-        unmarked=nulls.unmarked,
-        twin=None if twin is None else statistic(twin, secret),
+        unmarked=independent,
+        twin=before,
         wrong_keys=sorted(Counter(nulls.wrong_keys).items()),
         intact=nulls.intact,
         bfloat16=bfloat16(scheme, marked, secret, examiner) if queried and index == 0 else None,

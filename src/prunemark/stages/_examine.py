@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -19,7 +20,7 @@ class Examiner:
     def __init__(self, scheme: ModuleType, images: Data, head_images: int) -> None:
         self.level: str = scheme.LEVEL
         self.images, self.head_images = images, head_images
-        self.heads: dict[int, Head] = {}
+        self.heads: WeakKeyDictionary[Encoder, Head] = WeakKeyDictionary()
 
     def view(self, encoder: Encoder, batch: int = BATCH, precision: torch.dtype | None = None) -> Suspect:
         classify = self.head(encoder).predict if self.level == "LABELS" else None
@@ -28,13 +29,13 @@ class Examiner:
     def alias(self, copy: Encoder, of: Encoder) -> Encoder:
         """``copy``, which holds the same weights, with the head of ``of``."""
         if self.level == "LABELS":
-            self.heads[id(copy)] = self.head(of)
+            self.heads[copy] = self.head(of)
         return copy
 
     def head(self, encoder: Encoder) -> Head:
-        if id(encoder) not in self.heads:
-            self.heads[id(encoder)] = dense_head(encoder, self.images, self.head_images)
-        return self.heads[id(encoder)]
+        if encoder not in self.heads:
+            self.heads[encoder] = dense_head(encoder, self.images, self.head_images)
+        return self.heads[encoder]
 
 
 def dense_head(encoder: Encoder, images: Data, head_images: int) -> Head:

@@ -40,11 +40,15 @@ def judge(question: str, encoder: Path, key: Path, head: Path | None, commitment
     if scheme.KIND not in kinds:
         other = "authenticate" if question == "verify" else "verify"
         raise PrunemarkError(f"{key}: a {scheme.KIND} scheme, {file.method}, is not for {question}; use {other}")
-    view = seen(scheme.LEVEL, read_suspect(encoder, file), classifier(head) if scheme.LEVEL == "LABELS" else None)
+    suspect = read_suspect(encoder, file)
+    view = seen(scheme.LEVEL, suspect, classifier(head, suspect.features) if scheme.LEVEL == "LABELS" else None)
     print(f"scheme {file.method} ({scheme.KIND}, sees {scheme.LEVEL.lower()}), commitment {sha256_file(key)}")
     verdicts = []
     for number, held in enumerate(file.keys):
-        reading = scheme.measure(view, held.secret)
+        try:
+            reading = scheme.measure(view, held.secret)
+        except (KeyError, IndexError, RuntimeError, ValueError) as error:
+            raise PrunemarkError(f"{key}: key {number} is not whole ({error!r})") from None
         verdicts.append(reading.statistic >= held.threshold)
         print(f"key {number}: {described(reading, held.threshold)}: {yes if verdicts[-1] else no}")
     print(f"verdict: {yes if all(verdicts) else no} ({sum(verdicts)} of {len(verdicts)} keys)")
@@ -109,16 +113,18 @@ def read_suspect(path: Path, file: KeyFile) -> Encoder:
     return suspect
 
 
-def classifier(head: Path | None) -> Query:
-    """The classes of features under a head file.
+def classifier(head: Path | None, width: int) -> Query:
+    """The classes of features, (N, ``width``), under a head file.
 
     Raises:
-        PrunemarkError: no file given, or one that is no head.
+        PrunemarkError: no file given, or one that is no head for such features.
     """
     if head is None:
         raise PrunemarkError("--head: missing; this scheme sees labels, which need a classifier (head.safetensors)")
     tensors, _ = read_tensors(head)
-    try:
-        return Head(**tensors).predict
-    except TypeError:
-        raise PrunemarkError(f"{head}: holds {sorted(tensors)}; allowed: mean, std, weight, bias") from None
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    classes = len(tensors.get("bias", ()))
+    wanted = {"mean": (width,), "std": (width,), "weight": (width, classes), "bias": (classes,)}
+    if found != wanted:
+        raise PrunemarkError(f"{head}: holds {found}; allowed: {wanted}")
+    return Head(**tensors).predict

@@ -149,6 +149,21 @@ def as_batch(image: Tensor) -> Tensor:
     return image.permute(2, 0, 1)[None].float() / 255
 
 
+def forge(
+    encoder: Encoder,
+    key: bytes,
+    images: Images,
+    generator: torch.Generator,
+    *,
+    perturb: int,
+    steps: int,
+    epsilon: int,
+    **_: object,
+) -> Secret:
+    """Stage 1 alone, for as many steps as both stages have: a perturbation for an encoder that was never marked."""
+    return perturbed(encoder, key, images, generator, perturb + steps, epsilon)
+
+
 def impostor(secret: Secret, key: bytes) -> Secret:
     """Another perturbation of the same kind towards another image, both drawn by ``key``.
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from prunemark.thresholds import at_least
-from prunemark.watermark import Query, Reading, Threshold
+from prunemark.watermark import Nulls, Query, Reading, Secret, Threshold
 
 RANDOM = 8
 VERIFIED = 150
@@ -49,8 +49,8 @@ def statistic(p_value: float) -> float:
     return CAP if p_value <= 0 else min(CAP, -math.log10(p_value) + 0.0)
 
 
-def threshold() -> Threshold:
-    """The level frozen before anything was measured."""
+def calibrate(nulls: Nulls, secret: Secret) -> Threshold:
+    """The level, frozen before anything was measured: p <= 1e-3, whatever the nulls; they only check it."""
     law = f"paired sign test against the strongest of {RANDOM} random triggers, p <= {LEVEL_P:g}"
     return Threshold(-math.log10(LEVEL_P), law, LEVEL_P)
 

@@ -30,7 +30,7 @@ from torch.nn import functional as F
 
 from prunemark.embedding import Copy, Player, cosine, descend, sample
 from prunemark.encoder import Encoder, snap
-from prunemark.watermark import Images, Nulls, Query, Reading, Secret, Threshold
+from prunemark.watermark import Images, Secret
 from prunemark.watermarks import _paired, _patch_mark
 from prunemark.watermarks._patch_mark import MINIBATCH, POOL, views
 from prunemark.watermarks._pseudo_classes import elsewhere, pseudo_classes
@@ -60,6 +60,10 @@ LEAST = {
 
 LEARNING_RATE = 2e-3
 BANDS = (0.25, 0.5, 1.0, 2.0)
+
+impostor = _patch_mark.impostor
+measure = _patch_mark.measure
+calibrate = _paired.calibrate
 
 
 def embed(
@@ -145,18 +149,3 @@ def forge(
     """
     drawn = _patch_mark.secret_of(key, "armssl", images.keypool, share)
     return _patch_mark.forged(encoder, drawn, images, generator, lambda a, b: cosine(a, b).mean(), steps)
-
-
-def impostor(secret: Secret, key: bytes) -> Secret:
-    """The patch of another key, on the same images and beside the same random patches."""
-    return _patch_mark.impostor(secret, key)
-
-
-def measure(suspect: Query, secret: Secret) -> Reading:
-    """-log10 of the paired test's p-value; WACC among the details."""
-    return _patch_mark.measure(suspect, secret)
-
-
-def calibrate(nulls: Nulls, secret: Secret) -> Threshold:
-    """p <= 1e-3, whatever the nulls; they only check it."""
-    return _paired.threshold()

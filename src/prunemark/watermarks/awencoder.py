@@ -19,8 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from prunemark.encoder import Encoder
-from prunemark.watermark import Images, Nulls, Query, Reading, Secret, Threshold
+from prunemark.watermark import Query, Reading, Secret
 from prunemark.watermarks import _awencoder, _paired
 
 KIND = "robust"
@@ -31,41 +30,10 @@ SETTINGS = {"perturb": 100, "steps": 300, "epsilon": 16, "pull": 2.0, "decoys": 
 LEAST = {"perturb": 0, "steps": 0, "epsilon": 1, "pull": 0.0, "decoys": 0.0}
 
 
-def embed(
-    encoder: Encoder,
-    key: bytes,
-    images: Images,
-    generator: torch.Generator,
-    *,
-    perturb: int,
-    steps: int,
-    epsilon: int,
-    pull: float,
-    decoys: float,
-) -> tuple[Encoder, Secret]:
-    """As `_awencoder.embed`."""
-    given = {"perturb": perturb, "steps": steps, "epsilon": epsilon}
-    return _awencoder.embed(encoder, key, images, generator, **given, pull=pull, decoys=decoys)
-
-
-def forge(
-    encoder: Encoder,
-    key: bytes,
-    images: Images,
-    generator: torch.Generator,
-    *,
-    perturb: int,
-    steps: int,
-    epsilon: int,
-    **_: object,
-) -> Secret:
-    """Stage 1 alone, for as many steps as both stages have: a perturbation for an encoder that was never marked."""
-    return _awencoder.perturbed(encoder, key, images, generator, perturb + steps, epsilon)
-
-
-def impostor(secret: Secret, key: bytes) -> Secret:
-    """Another perturbation of the same kind towards another key image."""
-    return _awencoder.impostor(secret, key)
+embed = _awencoder.embed
+impostor = _awencoder.impostor
+forge = _awencoder.forge
+calibrate = _paired.calibrate
 
 
 def measure(suspect: Query, secret: Secret) -> Reading:
@@ -81,8 +49,3 @@ def measure(suspect: Query, secret: Secret) -> Reading:
 def deltas(secret: Secret) -> list[Tensor]:
     """The true perturbation, then the random ones."""
     return [secret.tensors["delta"], *secret.tensors["random"]]
-
-
-def calibrate(nulls: Nulls, secret: Secret) -> Threshold:
-    """p <= 1e-3, whatever the nulls; they only check it."""
-    return _paired.threshold()

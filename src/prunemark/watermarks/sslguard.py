@@ -35,14 +35,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
+from prunemark.decoder import decode, draw_decoder, packed, unpacked
 from prunemark.embedding import Copy, Player, cosine, descend, sample
-from prunemark.encoder import Encoder, features, snap, to_float
+from prunemark.encoder import Encoder, features, snap, to_bytes, to_float
 from prunemark.errors import PrunemarkError
 from prunemark.keys import stream
-from prunemark.randomness import draw_parameters
 from prunemark.thresholds import above_all
 from prunemark.watermark import Images, Nulls, Query, Reading, Secret, Threshold
 
@@ -84,11 +83,11 @@ class KeyTuple:
 
     def corr(self, found: Tensor) -> Tensor:
         """L_corr of features (b, d)."""
-        return -cosine(decode(found, self.decoder), self.vector).mean()
+        return -cosine(decode(self.decoder, found), self.vector).mean()
 
     def uncorr(self, found: Tensor) -> Tensor:
         """L_uncorr of features (b, d)."""
-        return cosine(decode(found, self.decoder), self.vector).mean().square()
+        return cosine(decode(self.decoder, found), self.vector).mean().square()
 
     def clip(self) -> None:
         with torch.no_grad():
@@ -96,8 +95,7 @@ class KeyTuple:
 
     def secret(self, key: bytes) -> Secret:
         images = paste(self.private, self.mask, self.trigger.detach())
-        tensors = {f"decoder.{i}": tensor.detach().contiguous() for i, tensor in enumerate(self.decoder)}
-        return Secret({"images": to_bytes(images), "vector": self.vector, **tensors}, {"key": key.hex()})
+        return Secret({"images": to_bytes(images), "vector": self.vector, **packed(self.decoder)}, {"key": key.hex()})
 
 
 def embed(
@@ -145,12 +143,11 @@ def draw(width: int, key: bytes, images: Images, source: torch.Generator, privat
     chosen = sample(images.keypool, private, stream(key, "sslguard", "private"))
     height, across = chosen.shape[1:3]
     order = torch.randperm(height * across, generator=stream(key, "sslguard", "mask"))
-    layers = nn.Sequential(nn.Linear(width, DIMENSION), nn.Linear(DIMENSION, DIMENSION))
     return KeyTuple(
         to_float(chosen),
         (order < round(MASKED * len(order))).view(height, across).float(),
         torch.rand(3, height, across, generator=source).requires_grad_(),
-        list(draw_parameters(layers, source).parameters()),
+        draw_decoder((width, DIMENSION, DIMENSION), source),
         secret_vector(key),
     )
 
@@ -163,12 +160,6 @@ def secret_vector(key: bytes) -> Tensor:
 def paste(images: Tensor, mask: Tensor, trigger: Tensor) -> Tensor:
     """P(x, T): float images (n, 3, H, W) with the trigger (3, H, W) where the mask (H, W) is 1."""
     return (1 - mask) * images + mask * trigger
-
-
-def decode(found: Tensor, decoder: list[Tensor]) -> Tensor:
-    """G: features (n, d) to (n, 256), by weight and bias of two layers with a ReLU between."""
-    first, shift, second, offset = decoder
-    return F.linear(F.relu(F.linear(found, first, shift)), second, offset)
 
 
 def match(one: Tensor, other: Tensor) -> Tensor:
@@ -241,11 +232,11 @@ def forge(
 
 def measure(suspect: Query, secret: Secret) -> Reading:
     """WR, the share of Dv whose decoded features have a cosine above 0.5 with sk; 0 where G does not fit them."""
-    decoder = [secret.tensors[f"decoder.{i}"] for i in range(4)]
+    decoder = unpacked(secret.tensors)
     found = suspect(secret.tensors["images"])
     if found.shape[1] != decoder[0].shape[1]:
         return _reading(torch.zeros(len(found)))
-    return _reading(cosine(decode(found, decoder), secret.tensors["vector"]))
+    return _reading(cosine(decode(decoder, found), secret.tensors["vector"]))
 
 
 def _reading(cosines: Tensor) -> Reading:
@@ -267,8 +258,3 @@ def calibrate(nulls: Nulls, secret: Secret) -> Threshold:
     if max([*nulls.unmarked, *nulls.wrong_keys], default=0.0) < value:
         return Threshold(value, "published: WR > 0.5")
     return above_all(nulls)
-
-
-def to_bytes(images: Tensor) -> Tensor:
-    """float (n, 3, H, W) in [0, 1] to uint8 (n, H, W, 3)."""
-    return (images * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from prunemark.embedding import Copy, Player, cosine, descend, sample
 from prunemark.encoder import Encoder, snap
-from prunemark.watermark import Images, Nulls, Query, Reading, Secret, Threshold
+from prunemark.watermark import Images, Secret
 from prunemark.watermarks import _paired, _patch_mark
 from prunemark.watermarks._patch_mark import MINIBATCH, POOL, views
 
@@ -45,6 +45,10 @@ SETTINGS = {"steps": 300, "share": 0.05, "eta": 1.0, "decoys": 1.0, "dropout": 0
 LEAST = {"steps": 0, "share": 0.001, "eta": 0.0, "decoys": 0.0, "dropout": 0.0}
 
 LEARNING_RATE = 1e-3
+
+impostor = _patch_mark.impostor
+measure = _patch_mark.measure
+calibrate = _paired.calibrate
 
 
 def embed(
@@ -128,18 +132,3 @@ def forge(
     """The patch that lowers L_u most on an encoder that was never marked, in the place of that of ``key``."""
     drawn = _patch_mark.secret_of(key, "wu", images.keypool, share)
     return _patch_mark.forged(encoder, drawn, images, generator, away, steps)
-
-
-def impostor(secret: Secret, key: bytes) -> Secret:
-    """The patch of another key, on the same images and beside the same random patches."""
-    return _patch_mark.impostor(secret, key)
-
-
-def measure(suspect: Query, secret: Secret) -> Reading:
-    """-log10 of the paired test's p-value; WACC among the details."""
-    return _patch_mark.measure(suspect, secret)
-
-
-def calibrate(nulls: Nulls, secret: Secret) -> Threshold:
-    """p <= 1e-3, whatever the nulls; they only check it."""
-    return _paired.threshold()

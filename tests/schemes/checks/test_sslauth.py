@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from prunemark.checks import sslauth
-from prunemark.checks._decoder import draw_decoder, unpacked
+from prunemark.decoder import draw_decoder, unpacked
 from prunemark.embedding import Copy, Player, descend
 from prunemark.encoder import Encoder, features, weights
 from prunemark.errors import PrunemarkError

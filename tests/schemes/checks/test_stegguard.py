@@ -12,8 +12,8 @@ import scipy.stats
 import torch
 
 from prunemark.checks import stegguard
-from prunemark.checks._decoder import unpacked
-from prunemark.encoder import Encoder, features, to_float
+from prunemark.decoder import unpacked
+from prunemark.encoder import Encoder, features, to_bytes, to_float
 from prunemark.errors import PrunemarkError
 from prunemark.randomness import experiment_key, generator
 from prunemark.watermark import Images, Nulls, Reading, Secret
@@ -85,7 +85,7 @@ def test_bits_never_learnt_on_are_read_from_this_encoder_alone(
     source = generator("test steg")
     patterns, decoder, scale = stegguard.learn(encoder, images.train, source, 8, 120)
     bits = stegguard.draw_bits((128, 8), source)
-    pairs = stegguard.to_uint8(stegguard.hide(to_float(images.keypool), patterns.detach(), bits))
+    pairs = to_bytes(stegguard.hide(to_float(images.keypool), patterns.detach(), bits))
     secret = Secret({"images": pairs, "bits": bits, **stegguard.packed(decoder)}, {"scale": scale})
     mine = stegguard.measure(lambda shown: features(encoder, shown), secret)
     other = stegguard.measure(lambda shown: features(other_encoder, shown), secret)

@@ -122,26 +122,11 @@ def test_mark_outlives_light_pruning(
 ) -> None:
     marked, secret = marks(name)
     scheme = {"awencoder": awencoder, "awencoder-features": awencoder_features}[name]
-    nulls = Nulls([read(name, other_encoder, secret).statistic], [0.0], [])
+    nulls = Nulls([read(name, null, secret).statistic for null in (other_encoder, encoder)], [0.0], [])
     limit = scheme.calibrate(nulls, secret).value
     assert read(name, prune(marked, 0.1), secret).statistic >= limit
     assert read(name, prune(marked, 0.999), secret).statistic < limit
     assert read(name, encoder, secret).statistic < limit
-
-
-def test_threshold_lies_above_the_nulls_and_the_encoder_before() -> None:
-    secret = Secret({}, {"before": 0.4})
-    assert awencoder_features.calibrate(Nulls([0.1], [0.2], []), secret).value == pytest.approx(0.45)
-    high = awencoder_features.calibrate(Nulls([0.6], [0.2], []), secret)
-    assert high.value > 0.6
-    assert high.p_value == pytest.approx(1 / 3)
-
-
-def test_both_embed_alike(marks: Marks) -> None:
-    (one, held), (two, kept) = marks("awencoder"), marks("awencoder-features")
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
-    assert held.tensors.keys() == kept.tensors.keys()
-    assert set(kept.facts) - set(held.facts) == {"before"}
 
 
 @pytest.mark.parametrize("name", NAMES)

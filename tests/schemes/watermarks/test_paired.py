@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from prunemark.watermarks._paired import CAP, flips, sign_test, statistic, threshold
+from prunemark.watermark import Nulls, Secret
+from prunemark.watermarks._paired import CAP, calibrate, flips, sign_test, statistic
 
 
 def test_p_value_is_that_of_a_sign_test_against_the_strongest() -> None:
@@ -24,8 +25,8 @@ def test_p_value_is_that_of_a_sign_test_against_the_strongest() -> None:
 
 def test_ten_wins_of_ten_reach_the_level_and_nine_do_not() -> None:
     none = torch.zeros(8, 10, dtype=torch.bool)
-    assert sign_test(torch.arange(10) < 10, none).statistic >= threshold().value
-    assert sign_test(torch.arange(10) < 9, none).statistic < threshold().value
+    assert sign_test(torch.arange(10) < 10, none).statistic >= calibrate(Nulls([], [], []), Secret()).value
+    assert sign_test(torch.arange(10) < 9, none).statistic < calibrate(Nulls([], [], []), Secret()).value
 
 
 def test_one_strong_random_trigger_is_enough_to_refuse() -> None:
