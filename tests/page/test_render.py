@@ -316,3 +316,10 @@ def test_what_is_noticed_is_the_weakest_from_which_on_all_was():
     panel = Panel(book, (*place[:2], place[0]), params, CONDITIONS, 0)
     assert [panel.noticed("none", "feature-digest", way).text for way in share] == ["6", "0.1"]
     assert [panel.noticed("none", "feature-digest", way).detail[:11] for way in share] == ["at 8: 3 of ", "at 0.01: 3 "]
+
+
+def test_a_claim_is_held_against_the_wrong_keys(whole):
+    cells = dict(Cells(whole[0]).cells)
+    claims = {title: text for title, text in cells.items() if ": claimed_fpr" in title}
+    assert claims
+    assert all("needs 2,995,731 clean trials" in text for text in claims.values())

@@ -105,17 +105,23 @@ class Book:
         return None if found is None else self.percent(found, point)
 
     def bounded(self, point: Point, check: str) -> Number | None:
-        """Wrong keys accepted, with the one-sided bound, beside what is claimed and how many trials that would take."""
+        """Wrong keys accepted, with the one-sided bound."""
         found = self.labelled(point, "wrong_key_rate", check)
         if found is None:
             return None
         k, n = found.k or 0, found.n or 0
         detail = f"{k:,} of {n:,}, at most {100 * upper_bound(k, n):.2g} %"
-        claimed = self.labelled(point, "claimed_fpr", check)
-        if claimed and upper_bound(k, n) > claimed.value:
-            needed = trials_needed(claimed.value)
-            detail += f"; the law claims {100 * claimed.value:.2g} %, which {needed:,} clean trials would support"
         return Number(f"{100 * found.value:.3g}", detail, self.source(found))
+
+    def claimed(self, point: Point, check: str) -> Number | None:
+        """The false positive rate that a threshold's law promises; how many clean trials support it, where there are
+        fewer."""
+        found, tried = (self.labelled(point, metric, check) for metric in ("claimed_fpr", "wrong_key_rate"))
+        if found is None:
+            return None
+        supported = tried is not None and upper_bound(tried.k or 0, tried.n or 1) <= found.value
+        detail = "supported by wrong keys" if supported else f"needs {trials_needed(found.value):,} clean trials"
+        return Number(f"{100 * found.value:.2g}", detail, self.source(found))
 
     def labelled(self, point: Point, metric: str, check: str) -> Summary | None:
         """A metric of a check; where it sees labels, through the frozen head."""

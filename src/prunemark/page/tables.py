@@ -120,7 +120,7 @@ class Panel:
         columns.append(Column("agreement", "% of images", partial(book.share, metric="agreement", head="frozen")))
         if self.marks:
             columns.append(Column("own mark", "VerSR or AuthSR, % of trials", book.scheme))
-            columns.append(Column("own mark's statistic", "mean over keys", self.own_statistic))
+            columns.append(Column("its statistic", "mean over keys", self.own_statistic))
             if any(self.own_refitted(point) for point in self.points):
                 columns.append(Column("own mark, refitted head", "VerSR, % of trials", self.own_refitted))
         columns += [Column(self.scheme_title(c), "% of trials", partial(book.scheme, check=c)) for c in self.checks]
@@ -193,6 +193,7 @@ class Panel:
             Column("statistic of the original", "mean over keys", partial(book.fact, name="statistic", check=scheme)),
             Column("false positives", "% of null encoders", partial(book.false_positives, nulls=nulls, check=scheme)),
             Column("wrong keys accepted", "% of wrong keys", partial(book.bounded, check=scheme)),
+            Column("claimed false positives", "%, by law", partial(book.claimed, check=scheme)),
             Column("intact copies rejected", "% of benign copies", partial(book.false_rejections, check=scheme)),
             *(Column(title, "accepted?", partial(book.accepted, metric=m, check=scheme)) for m, title in TRIED.items()),
             Column("cost", "s per mark or key", partial(self.cost, scheme=scheme)),
