@@ -27,7 +27,7 @@ from prunemark.watermarks._paired import RANDOM, VERIFIED
 SCHEME = "awencoder"
 POOL = 4000
 MINIBATCH = 32
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 1e-3
 PIXEL_RATE = 0.01
 AWAY = 0.5
 TILE = 4

@@ -1,19 +1,24 @@
 """AWEncoder, Zhang et al. 2023 (https://arxiv.org/abs/2208.03948): robust, read as features.
 
 Known from its abstract alone, so a RECONSTRUCTION: the embedding is that of `awencoder` (`_awencoder`), and with f' the
-suspect, x_k the key image and delta the perturbation the statistic is the discrepancy
+suspect, x_k the key image and delta a perturbation the discrepancy is
 
-    D = mean cos(f'(x + delta), f'(x_k)) - mean cos(f'(x), f'(x_k)).
+    D(delta) = mean cos(f'(x + delta), f'(x_k)) - mean cos(f'(x), f'(x_k)).
 
-Deviations, beside all that is unknown: the threshold lies `MARGIN` above independent encoders, wrong keys and the
-encoder before embedding: delta is adversarial to that very encoder, and only what embedding added is a mark. Few nulls
-do not span what delta does to networks of another kind, hence the margin. `forge` tells what a perturbation reaches
-that was learnt afterwards. Tuned on one encoder and key; on another D was 0.05, below its threshold.
+Deviations, beside all that is unknown: features are taken from their mean over the clean x, on the same suspect, since
+cosines between any two images are far above 0 otherwise and leave D no room. The statistic is D of the true delta minus
+the largest D of other perturbations of the same norm and spectrum: where pruning has left few directions, anything
+moves features along one of them. The threshold lies `MARGIN` above independent encoders, wrong keys and the encoder
+before embedding: delta is adversarial to that very encoder, and only what embedding added is a mark. Few nulls do not
+span what delta does to networks of another kind, hence the margin. `forge` tells what a perturbation reaches that was
+learnt afterwards.
 """
 
 from __future__ import annotations
 
 import math
+
+from torch import Tensor
 
 from prunemark.embedding import cosine
 from prunemark.thresholds import above_all
@@ -35,15 +40,22 @@ forge = _awencoder.forge
 
 
 def measure(suspect: Query, secret: Secret) -> Reading:
-    """D, and its two means; minus infinity where features are no numbers."""
-    queries, delta, anchor = (secret.tensors[name] for name in ("queries", "delta", "anchor"))
-    target = suspect(anchor[None])[0]
-    near = float(cosine(suspect(_awencoder.added(queries, delta)), target).mean())
-    far = float(cosine(suspect(queries), target).mean())
-    difference = near - far
+    """D minus the largest of random perturbations; minus infinity where features are no numbers."""
+    queries, delta, random, anchor = (secret.tensors[name] for name in ("queries", "delta", "random", "anchor"))
+    clean = suspect(queries)
+    middle = clean.mean(dim=0)
+    target = suspect(anchor[None])[0] - middle
+
+    def near(answers: Tensor) -> float:
+        return float(cosine(answers - middle, target).mean())
+
+    far = near(clean)
+    found, *others = (near(suspect(_awencoder.added(queries, each))) - far for each in (delta, *random))
+    strongest = max(others)
+    difference = found - strongest
     if not math.isfinite(difference):
         return Reading(-math.inf)
-    return Reading(difference, details={"cos_perturbed": near, "cos_clean": far})
+    return Reading(difference, details={"D": found, "D_strongest": strongest})
 
 
 def calibrate(nulls: Nulls, secret: Secret) -> Threshold:

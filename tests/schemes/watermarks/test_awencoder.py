@@ -65,13 +65,20 @@ def test_labels_statistic_counts_images_that_go_to_the_key_image(
 
 def test_features_statistic_is_the_discrepancy(marks: Marks, read: Read) -> None:
     marked, secret = marks("awencoder-features")
-    target = features(marked, secret.tensors["anchor"][None])[0].double().numpy()
-    near = far = 0.0
-    for image in secret.tensors["queries"]:
-        moved = torch.from_numpy(literal_perturbed(image.numpy(), secret.tensors["delta"].numpy()))
-        near += literal_cosine(features(marked, moved[None])[0].double().numpy(), target)
-        far += literal_cosine(features(marked, image[None])[0].double().numpy(), target)
-    expected = (near - far) / len(secret.tensors["queries"])
+
+    def answer(image: np.ndarray) -> np.ndarray:
+        return features(marked, torch.from_numpy(image)[None])[0].double().numpy()
+
+    queries, delta = secret.tensors["queries"].numpy(), secret.tensors["delta"].numpy()
+    clean = [answer(image) for image in queries]
+    middle = sum(clean) / len(clean)
+    target = answer(secret.tensors["anchor"].numpy()) - middle
+    far = sum(literal_cosine(found - middle, target) for found in clean) / len(clean)
+    found = []
+    for each in (delta, *secret.tensors["random"].numpy()):
+        moved = [answer(literal_perturbed(image, each)) for image in queries]
+        found.append(sum(literal_cosine(at - middle, target) for at in moved) / len(moved) - far)
+    expected = found[0] - max(found[1:])
     assert read("awencoder-features", marked, secret).statistic == pytest.approx(expected, abs=1e-4)
 
 
