@@ -16,7 +16,7 @@ import math
 import torch
 from torch import Tensor
 
-from prunemark.thresholds import at_least
+from prunemark.thresholds import above_all, at_least
 from prunemark.watermark import Nulls, Query, Reading, Secret, Threshold
 
 RANDOM = 8
@@ -50,9 +50,12 @@ def statistic(p_value: float) -> float:
 
 
 def calibrate(nulls: Nulls, secret: Secret) -> Threshold:
-    """The level, frozen before anything was measured: p <= 1e-3, whatever the nulls; they only check it."""
+    """p <= 1e-3, the level frozen before anything was measured, and above every null: where the strongest null is
+    beyond that level, the law of the images alone promises too much, and what the nulls promise stands."""
     law = f"paired sign test against the strongest of {RANDOM} random triggers, p <= {LEVEL_P:g}"
-    return Threshold(-math.log10(LEVEL_P), law, LEVEL_P)
+    level = Threshold(-math.log10(LEVEL_P), law, LEVEL_P)
+    values = [*nulls.unmarked, *nulls.wrong_keys]
+    return above_all(nulls) if max(values, default=0.0) >= level.value else level
 
 
 def flips(labels: list[Tensor]) -> tuple[Tensor, Tensor]:
