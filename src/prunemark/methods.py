@@ -69,14 +69,15 @@ def check_strength(name: str, strength: float) -> None:
 
 def complete(kind: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
     """The settings of a method: its defaults, replaced by those given. A default of ``None`` marks a needed setting;
-    the module's ``LEAST``, where it has one, gives the smallest values allowed.
+    the module's ``LEAST`` and ``MOST``, where it has them, give the smallest and largest values allowed.
 
     Raises:
-        PrunemarkError: an unknown setting, a wrong type, a number too small or not finite, or a needed one missing.
+        PrunemarkError: an unknown setting, a wrong type, a number out of its range, or a needed one missing.
     """
     found = constants(kind, name)
     defaults: dict[str, Any] = found.get("SETTINGS", {})
     least: dict[str, float] = found.get("LEAST", {})
+    most: dict[str, float] = found.get("MOST", {})
     for key, value in given.items():
         if key not in defaults:
             allowed = ", ".join(sorted(defaults)) or "none: it has no settings"
@@ -86,8 +87,9 @@ def complete(kind: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
             given = {**given, key: float(value)}
         elif type(value) is not wanted:
             raise PrunemarkError(f"{kind}.{name}.{key}: {value!r} is not allowed: a value of type {wanted.__name__}")
-        if wanted in (int, float) and not (least.get(key, -math.inf) <= value < math.inf):
-            allowed = f"{least[key]} or more" if key in least else "a finite number"
+        low, high = least.get(key, -math.inf), most.get(key, math.inf)
+        if wanted in (int, float) and not (low <= value <= high and math.isfinite(value)):
+            allowed = f"{low} to {high}" if key in most else f"{low} or more" if key in least else "a finite number"
             raise PrunemarkError(f"{kind}.{name}.{key}: {value!r} is not allowed: {allowed}")
     merged = {**defaults, **given}
     for key, value in merged.items():

@@ -81,7 +81,7 @@ class Check(Method):
 
     kind = "checks"
     keys: Annotated[int, Field(ge=LEAST_KEYS, le=10000)] | None = None
-    on: list[str] | None = None
+    on: Annotated[list[str], Field(min_length=1)] | None = None
 
     def named(self, name: str) -> Check:
         entry: Check = super().named(name)
@@ -155,7 +155,7 @@ class Params(Strict):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def refuse_twice(key: str, values: Sequence[float]) -> None:
+def refuse_twice(key: str, values: Sequence[float] | Sequence[str]) -> None:
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
         raise PrunemarkError(f"{key}: {twice[0]} is not allowed twice: each value once")
@@ -204,10 +204,14 @@ def complete_methods(params: Params) -> Params:
         for axis in ("datasets", "encoders", "watermarks", "checks", "pruners", "alterations")
     }
     for name, entry in params.checks.items():
+        refuse_twice(f"checks.{name}.on", entry.on or [])
         unknown = [one for one in entry.on or [] if one not in params.watermarks]
         if unknown:
             allowed = ", ".join(params.watermarks)
             raise PrunemarkError(f"checks.{name}.on: {unknown[0]!r} is not one of the watermarks {allowed}")
+    both = sorted(set(params.checks) & set(params.watermarks))
+    if both:
+        raise PrunemarkError(f"checks: {both[0]!r} is not allowed: it is also the name of a watermark")
     reserved = sorted(set(CONTROLS) & set(params.watermarks))
     if reserved:
         raise PrunemarkError(f"watermarks: {reserved[0]!r} is not allowed: the report uses this name for a control")

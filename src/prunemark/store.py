@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from prunemark.encoder import Architecture, Encoder, state
+from prunemark.encoder import Architecture, Encoder, state, weights
 from prunemark.errors import PrunemarkError
 from prunemark.files import write_bytes
 
@@ -34,13 +35,16 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         PrunemarkError: no such file, or not such a file.
     """
-    if not path.is_file():
-        raise PrunemarkError(f"{path}: no such file")
+    # Not Path.is_file, which raises for some names that cannot be.
+    if not os.path.isfile(path):
+        raise PrunemarkError(f"{path}: {'not a regular file' if os.path.exists(path) else 'no such file'}")
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[HEADER])
+            if type(header) is not dict:
+                raise KeyError(HEADER)
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (SafetensorError, KeyError, json.JSONDecodeError, RecursionError, OSError) as error:
         raise PrunemarkError(f"{path}: not a safetensors file of prunemark ({error})") from None
 
 
@@ -55,17 +59,17 @@ def read_encoder(path: Path, device: str = "cpu") -> Encoder:
     Raises:
         PrunemarkError: another format, or tensors that do not fit the architecture named in the header.
     """
-    tensors, header = read_tensors(path)
+    found, header = read_tensors(path)
     if header.get("format") != ENCODER_FORMAT:
         raise PrunemarkError(f"{path}: format {header.get('format')!r}; allowed: {ENCODER_FORMAT!r}")
     fields: dict[str, Any] = {name: header.get(name) for name in ("architecture", "width", "image_size")}
-    if [type(value) for value in fields.values()] != [str, int, int]:
-        raise PrunemarkError(f"{path}: {fields} is not allowed: a name and two integers")
-    try:
-        encoder = Encoder(Architecture(**fields))
-    except PrunemarkError as error:
-        raise PrunemarkError(f"{path}: {error}") from None
-    expected, found = state(encoder), tensors
+    sized = [type(value) for value in fields.values()] == [str, int, int]
+    if not sized or not 0 < fields["width"] < 2**16 or not 0 < fields["image_size"] < 2**16:
+        raise PrunemarkError(f"{path}: {fields} is not allowed: a name and two integers from 1 to 65535")
+    spec = Architecture(**fields)
+    refuse_other_shapes(path, spec, found)
+    encoder = Encoder(spec)
+    expected = state(encoder)
     wrong = sorted(set(expected) ^ set(found)) or [
         n for n in expected if (expected[n].shape, expected[n].dtype) != (found[n].shape, found[n].dtype)
     ]
@@ -76,6 +80,18 @@ def read_encoder(path: Path, device: str = "cpu") -> Encoder:
         for name, tensor in found.items():
             target[name].copy_(tensor)
     return encoder.eval().to(device)
+
+
+def refuse_other_shapes(path: Path, spec: Architecture, found: dict[str, Tensor]) -> None:
+    """Hold the weights against the architecture before that is built: it may ask for more memory than there is."""
+    try:
+        with torch.device("meta"):
+            shapes = {name: weight.shape for name, weight in weights(Encoder(spec)).items()}
+    except PrunemarkError as error:
+        raise PrunemarkError(f"{path}: {error}") from None
+    for name, shape in shapes.items():
+        if name not in found or found[name].shape != shape:
+            raise PrunemarkError(f"{path}: tensor {name} does not fit {spec.to_dict()}")
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

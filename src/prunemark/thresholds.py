@@ -44,9 +44,11 @@ def at_least(matches: int, trials: int) -> float:
 def above_all(nulls: Nulls) -> Threshold:
     """The next float above every unmarked encoder and every wrong key.
 
-    Where the n nulls and one more are exchangeable, that one lies above them with probability 1 / (n + 1), which is
-    what a conformal test promises and no more. Without nulls nothing is promised and nothing can be verified.
+    Where n nulls and one more are exchangeable, that one lies above them with probability 1 / (n + 1), which is what a
+    conformal test promises and no more. Encoders and wrong keys are not exchangeable with each other, so the smaller
+    group decides what is promised. Without nulls nothing is promised and nothing can be verified.
     """
-    values = [*nulls.unmarked, *nulls.wrong_keys]
-    law = f"above {len(values)} nulls"
-    return Threshold(math.nextafter(max(values, default=math.inf), math.inf), law, 1 / (len(values) + 1))
+    values, groups = [*nulls.unmarked, *nulls.wrong_keys], (nulls.unmarked, nulls.wrong_keys)
+    law = f"above {len(nulls.unmarked)} unmarked encoders and {len(nulls.wrong_keys)} wrong keys"
+    least = min((len(group) for group in groups if group), default=0)
+    return Threshold(math.nextafter(max(values, default=math.inf), math.inf), law, 1 / (least + 1))

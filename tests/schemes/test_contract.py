@@ -61,6 +61,8 @@ def test_constants_are_literal_and_valid(name: str) -> None:
     module, facts = load(name), FACTS[name]
     assert {key: getattr(module, key) for key in CONSTANTS} == {key: facts[key] for key in CONSTANTS}
     assert type(facts["KEYED"]) is bool
+    for end in ("LEAST", "MOST"):
+        assert facts.get(end, {}).keys() <= facts["SETTINGS"].keys()
     assert facts["KIND"] in ("fragile", "robust", "reversible", "control")
     assert facts["LEVEL"] in ("WEIGHTS", "FEATURES", "LABELS")
     assert type(facts["WRONG_KEYS"]) is int

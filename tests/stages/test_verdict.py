@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from torch import Tensor
 from prunemark import methods
 from prunemark.cli import run
 from prunemark.encoder import Architecture, Encoder, features, snap
-from prunemark.metrics.head import fit_head
+from prunemark.metrics.head import Head, fit_head
 from prunemark.randomness import draw_parameters, generator
 from prunemark.stages._secrets import Key, KeyFile, write_keys
 from prunemark.store import write_encoder, write_tensors
@@ -52,6 +54,13 @@ def folder(pool: Images, tmp_path_factory: pytest.TempPathFactory) -> Path:
     given = methods.complete("checks", "feature-digest", {})
     secret = scheme.register(clean, None, KEY, pool, generator("verdict mark"), **given)
     write_keys(root / "digest.key", keys("checks", "feature-digest", clean, secret))
+    scheme, head = methods.load("checks", "fingerprint-twins"), head_of(clean, pool.train)
+    given = methods.complete("checks", "fingerprint-twins", {"pairs": 8})
+    secret = scheme.register(clean, Head(**head).logits, KEY, pool, generator("verdict mark"), **given)
+    through = hashlib.sha256((root / "head.safetensors").read_bytes()).hexdigest()
+    write_keys(root / "twins.key", replace(keys("checks", "fingerprint-twins", clean, secret), head=through))
+    write_tensors(root / "other.safetensors", head | {"bias": head["bias"] + 1})
+    write_tensors(root / "flat.safetensors", head | {"std": head["std"] * 0})
     return root
 
 
@@ -155,3 +164,85 @@ def test_what_does_not_fit_the_question_is_refused(
     assert ask(monkeypatch, *arguments, "--encoder", "uchida.safetensors") == 2
     assert said in capsys.readouterr().err
     assert not Path("x.safetensors").exists()
+
+
+def test_a_check_of_labels_asks_through_the_head_it_was_registered_through(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    at = ("authenticate", "--key", "twins.key", "--encoder", "clean.safetensors")
+    assert ask(monkeypatch, *at, "--head", "head.safetensors") == 0
+    head = hashlib.sha256(Path("head.safetensors").read_bytes()).hexdigest()
+    assert f"sees labels, through head {head}" in capsys.readouterr().out
+    for arguments, said in (
+        ((), "--head: missing"),
+        (("--head", "other.safetensors"), f"not the head that the check was registered through, sha256 {head}"),
+        (("--head", "flat.safetensors"), "every std above 0"),
+        (("--head", "clean.safetensors"), "no head for 64 features"),
+    ):
+        assert ask(monkeypatch, *at, *arguments) == 2
+        assert said in capsys.readouterr().err
+
+
+def rewrite(path: Path, out: Path, **fields: object) -> Path:
+    """A copy of a file of prunemark with other fields in its header."""
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    outer = json.loads(content[8 : 8 + size])
+    outer["__metadata__"] = {"prunemark": json.dumps(json.loads(outer["__metadata__"]["prunemark"]) | fields)}
+    header = json.dumps(outer).encode()
+    out.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + size :])
+    return out
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"thresholds": [float("nan")]}, "threshold nan"),
+        ({"thresholds": ["51"]}, "threshold '51'"),
+        ({"kind": "pruners", "method": "magnitude"}, "kind 'pruners'"),
+        ({"method": "none-such"}, "method 'none-such'"),
+        ({"facts": [{}]}, "key 0 is not whole"),
+        ({"facts": ["x"]}, "not a key file"),
+        ({"facts": [], "thresholds": []}, "holds no key"),
+    ],
+)
+def test_a_damaged_key_file_is_no_verdict(
+    fields: dict[str, object], said: str, folder: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    key = rewrite(folder / "uchida.key", tmp_path / "key.safetensors", **fields)
+    assert ask(monkeypatch, "verify", "--key", key, "--encoder", folder / "uchida.safetensors") == 2
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+    assert said in error
+
+
+@pytest.mark.parametrize("width", [-3, 0, 10**5, 10**30, True, "8"])
+def test_a_forged_width_is_refused_before_anything_is_built(
+    width: object, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suspect = rewrite(folder / "uchida.safetensors", tmp_path / "suspect.safetensors", width=width)
+    assert ask(monkeypatch, "verify", "--key", folder / "uchida.key", "--encoder", suspect) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("out", ["clean.safetensors", ".", "no/such/folder.safetensors", "x" * 300, "/dev/null/x"])
+def test_nothing_is_restored_onto_what_is_there_or_cannot_be(
+    out: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    before = {path: path.read_bytes() for path in Path().iterdir()}
+    assert (
+        ask(monkeypatch, "restore", "--key", "reversible.key", "--encoder", "reversible.safetensors", "--out", out) == 2
+    )
+    assert capsys.readouterr().err.count("\n") == 1
+    assert {path: path.read_bytes() for path in Path().iterdir()} == before
+
+
+def test_a_crash_is_no_verdict(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> bool:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("prunemark.stages.verdict.judge", crash)
+    assert ask(monkeypatch, "verify", "--key", folder / "uchida.key", "--encoder", folder / "clean.safetensors") == 2

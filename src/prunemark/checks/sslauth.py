@@ -55,6 +55,7 @@ LEARNING_RATE = 3e-3
 RATES = ("0.005", "0.01", "0.02", "0.05")
 NOISE = (3e-4, 1e-3, 3e-3, 1e-2)
 SLACK = 1.5
+NONE = -1e30
 
 
 def register(
@@ -143,7 +144,7 @@ def impostor(secret: Secret, key: bytes) -> Secret:
 
 
 def measure(suspect: Query, secret: Secret) -> Reading:
-    """Minus the mean square error of the reconstruction; minus infinity if the features have another length."""
+    """Minus the mean square error of the reconstruction; `NONE` where features do not fit or are no numbers."""
     return measure_features(suspect(secret.tensors["images"]), secret)
 
 
@@ -151,11 +152,11 @@ def measure_features(found: Tensor, secret: Secret) -> Reading:
     """As `measure`, of features (n, d) already there; in float64, so that a thread more or less changes nothing."""
     tensors = secret.tensors
     if found.shape != (len(tensors["images"]), len(tensors["centre"])) or not bool(found.isfinite().all()):
-        return Reading(-math.inf)
+        return Reading(NONE)
     lifted = lift(found, tensors["waves"], tensors["centre"])
     each = errors(unpacked(tensors), lifted, tensors["target"].double())
     mean = float(each.mean())
-    return Reading(-mean, details={"largest_error": float(each.max())}) if math.isfinite(mean) else Reading(-math.inf)
+    return Reading(-mean, details={"largest_error": float(each.max())}) if math.isfinite(mean) else Reading(NONE)
 
 
 def calibrate(nulls: Nulls, secret: Secret) -> Threshold:

@@ -20,10 +20,10 @@ a RECONSTRUCTION and may differ from the authors' choices.
 Deviations: they hide a secret in one image. The features of small SimCLR encoders fill some five dimensions and differ
 between images far more than 16 / 255 moves them: from single images at most 56 % of fresh bits were read with patterns
 for all images, while in a pair's difference the image cancels. Their embedder works on the frequency domain by channel
-attention and adapts to the image; here one pattern per bit does. Bits of one pair are not independent where a pattern
-moves another encoder's features as it moves these, so the binomial p-value is information: the threshold is the larger
-one of its 1e-6 place and what lies above every unmarked encoder and wrong key. A wrong key holds other bits for the
-same images.
+attention and adapts to the image; here one pattern per bit does. Bits of one
+pair are not independent where a pattern moves another encoder's features as it moves these, so there is no p-value:
+the threshold is the larger one of the binomial's 1e-6 place and what lies above every unmarked encoder and wrong key,
+and only the latter is claimed. A wrong key holds other bits for the same images.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from prunemark.embedding import Player, descend, sample
 from prunemark.encoder import Encoder, features, to_bytes, to_float
 from prunemark.errors import PrunemarkError
 from prunemark.keys import stream
-from prunemark.thresholds import above_all, at_least, bit_threshold
+from prunemark.thresholds import above_all, bit_threshold
 from prunemark.watermark import Images, Nulls, Query, Reading, Secret, Threshold
 
 KIND = "robust"
@@ -168,12 +168,13 @@ def measure(suspect: Query, secret: Secret) -> Reading:
     tensors, trials = secret.tensors, secret.tensors["bits"].numel()
     found, decoder = suspect(tensors["images"]), unpacked(tensors)
     if found.shape[1:] != decoder[0].shape[1:] or not bool(found.isfinite().all()):
-        return Reading(0.0, 1.0, trials)
+        return Reading(0.0, trials=trials)
     read = decode(decoder, difference(found) / secret.facts["scale"]) > 0
     right = int((read == tensors["bits"].bool()).sum())
-    return Reading(float(right), at_least(right, trials), trials)
+    return Reading(float(right), trials=trials)
 
 
 def calibrate(nulls: Nulls, secret: Secret) -> Threshold:
     """The larger of the binomial's 1e-6 place and what lies above every unmarked encoder and wrong key."""
-    return max(bit_threshold(secret.tensors["bits"].numel()), above_all(nulls), key=lambda limit: limit.value)
+    place, measured = bit_threshold(secret.tensors["bits"].numel()), above_all(nulls)
+    return Threshold(max(place.value, measured.value), measured.law, measured.p_value)

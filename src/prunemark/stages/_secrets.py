@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
@@ -29,13 +30,15 @@ class Key:
 class KeyFile:
     """All keys of one scheme for one encoder, in the order of their numbers.
 
-    ``kind`` is ``watermarks`` or ``checks``; ``encoder`` is the architecture that the keys are for.
+    ``kind`` is ``watermarks`` or ``checks``; ``encoder`` is the architecture that the keys are for; ``head``, empty for
+    all others, the SHA-256 of the classifier file through which a check that sees labels was registered.
     """
 
     kind: str
     method: str
     encoder: Architecture
     keys: list[Key]
+    head: str = ""
 
     def scheme(self) -> ModuleType:
         return methods.load(self.kind, self.method)
@@ -51,6 +54,7 @@ def write_keys(path: Path, file: KeyFile) -> None:
         "encoder": file.encoder.to_dict(),
         "facts": [key.secret.facts for key in file.keys],
         "thresholds": [key.threshold for key in file.keys],
+        "head": file.head,
     }
     write_tensors(path, tensors, header)
 
@@ -59,20 +63,25 @@ def read_keys(path: Path) -> KeyFile:
     """Read a key file.
 
     Raises:
-        PrunemarkError: another format, or a scheme that is not known here.
+        PrunemarkError: another format, a scheme that is not known here, or thresholds that are no finite numbers.
     """
     tensors, header = read_tensors(path)
     if header.get("format") != KEY_FORMAT:
         raise PrunemarkError(f"{path}: format {header.get('format')!r}; allowed: {KEY_FORMAT!r}")
     try:
-        methods.module_name(header["kind"], header["method"])
+        if header["kind"] not in ("watermarks", "checks"):
+            raise ValueError(f"kind {header['kind']!r}")
+        if header["method"] not in methods.names(header["kind"]):
+            raise ValueError(f"method {header['method']!r}")
         keys = []
         for i, (facts, threshold) in enumerate(zip(header["facts"], header["thresholds"], strict=True)):
             own = {name.partition("/")[2]: t for name, t in tensors.items() if name.partition("/")[0] == str(i)}
+            if type(threshold) not in (int, float) or not math.isfinite(threshold):
+                raise ValueError(f"threshold {threshold!r}")
             keys.append(Key(Secret(own, dict(facts)), float(threshold)))
-        return KeyFile(header["kind"], header["method"], Architecture(**header["encoder"]), keys)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PrunemarkError(f"{path}: not a key file of prunemark ({error!r})") from None
+        return KeyFile(header["kind"], header["method"], Architecture(**header["encoder"]), keys, str(header["head"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise PrunemarkError(f"{path}: not a key file of prunemark ({str(error)[:200]})") from None
 
 
 @dataclass(frozen=True)

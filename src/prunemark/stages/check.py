@@ -14,7 +14,7 @@ from prunemark.encoder import Encoder
 from prunemark.files import write_json
 from prunemark.metrics.head import Head
 from prunemark.randomness import experiment_key, generator
-from prunemark.record import RECEIPT, Recorder
+from prunemark.record import RECEIPT, Recorder, sha256_file
 from prunemark.stages._calibrate import calibrate
 from prunemark.stages._data import read_data
 from prunemark.stages._examine import Examiner, dense_head, material
@@ -82,7 +82,8 @@ def check(
         secrets.append(secret)
         trials.append(calibrate(scheme, method, encoder, secret, unmarked, None, forge, examiner, seed, key))
     held = [Key(secret, trial.threshold) for secret, trial in zip(secrets, trials, strict=True)]
-    write_keys(out / "secret.safetensors", KeyFile("checks", method, encoder.spec, held))
+    through = sha256_file(marked / "head.safetensors") if scheme.LEVEL == "LABELS" else ""
+    write_keys(out / "secret.safetensors", KeyFile("checks", method, encoder.spec, held, through))
     write_json(out / "calibration.json", describe("checks", method, trials).to_dict())
     recorder.measured = {"scheme_seconds": seconds / keys}
     recorder.wrote("secret.safetensors", "calibration.json")

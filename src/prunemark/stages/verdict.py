@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -41,18 +44,35 @@ def judge(question: str, encoder: Path, key: Path, head: Path | None, commitment
         other = "authenticate" if question == "verify" else "verify"
         raise PrunemarkError(f"{key}: a {scheme.KIND} scheme, {file.method}, is not for {question}; use {other}")
     suspect = read_suspect(encoder, file)
-    view = seen(scheme.LEVEL, suspect, classifier(head, suspect.features) if scheme.LEVEL == "LABELS" else None)
-    print(f"scheme {file.method} ({scheme.KIND}, sees {scheme.LEVEL.lower()}), commitment {sha256_file(key)}")
-    verdicts = []
+    through = ""
+    if scheme.LEVEL == "LABELS":
+        view = seen("LABELS", suspect, classifier(head, suspect.features, file.head))
+        through = f", through head {sha256_file(head)}" if head else ""
+    else:
+        view = seen(scheme.LEVEL, suspect)
+    lines, verdicts = [], []
     for number, held in enumerate(file.keys):
-        try:
+        with whole(key, number):
             reading = scheme.measure(view, held.secret)
-        except (KeyError, IndexError, RuntimeError, ValueError) as error:
-            raise PrunemarkError(f"{key}: key {number} is not whole ({error!r})") from None
         verdicts.append(reading.statistic >= held.threshold)
-        print(f"key {number}: {described(reading, held.threshold)}: {yes if verdicts[-1] else no}")
+        lines.append(f"key {number}: {described(reading, held.threshold)}: {yes if verdicts[-1] else no}")
+    sees = f"sees {scheme.LEVEL.lower()}{through}"
+    print(f"scheme {file.method} ({scheme.KIND}, {sees}), commitment {sha256_file(key)}")
+    print(*lines, sep="\n")
     print(f"verdict: {yes if all(verdicts) else no} ({sum(verdicts)} of {len(verdicts)} keys)")
     return all(verdicts)
+
+
+@contextmanager
+def whole(key: Path, number: int) -> Iterator[None]:
+    """A damaged secret fails in as many ways as there are schemes; all of them mean that the key file is not whole."""
+    try:
+        yield
+    except PrunemarkError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0][:200]
+        raise PrunemarkError(f"{key}: key {number} is not whole ({type(error).__name__}: {reason})") from None
 
 
 def described(reading: Reading, threshold: float) -> str:
@@ -76,13 +96,22 @@ def restore(encoder: Path, key: Path, out: Path) -> None:
     """Undo a reversible watermark: write the encoder before embedding, from the marked one and its key alone.
 
     Raises:
-        PrunemarkError: a scheme that is not reversible, or an encoder that was altered after embedding.
+        PrunemarkError: a scheme that is not reversible, an encoder that was altered after embedding, or a file that is
+            there already or cannot be written.
     """
-    file = read_keys(key)
+    file = read_committed(key, None)
     scheme = file.scheme()
     if scheme.KIND != "reversible":
         raise PrunemarkError(f"{key}: scheme {file.method} is {scheme.KIND}; allowed: a reversible one")
-    write_encoder(out, scheme.restore(read_suspect(encoder, file), file.keys[0].secret))
+    if os.path.lexists(out) or not os.path.isdir(out.parent):
+        raise PrunemarkError(f"--out: {out} is not allowed: a new file in a folder that is there")
+    suspect = read_suspect(encoder, file)
+    with whole(key, 0):
+        restored = scheme.restore(suspect, file.keys[0].secret)
+    try:
+        write_encoder(out, restored)
+    except OSError as error:
+        raise PrunemarkError(f"{out}: cannot be written ({error.strerror})") from None
     print(f"{out}: sha256 {sha256_file(out)}")
 
 
@@ -113,18 +142,26 @@ def read_suspect(path: Path, file: KeyFile) -> Encoder:
     return suspect
 
 
-def classifier(head: Path | None, width: int) -> Query:
+def classifier(head: Path | None, width: int, registered: str) -> Query:
     """The classes of features, (N, ``width``), under a head file.
 
+    The head is not part of what was committed to: to ask whose an encoder is, take the one that the suspect serves, and
+    to ask whether it is intact, the one that the check was registered through, whose SHA-256 is ``registered``.
+
     Raises:
-        PrunemarkError: no file given, or one that is no head for such features.
+        PrunemarkError: no file given, one that is no head for such features, or another one than was registered.
     """
     if head is None:
         raise PrunemarkError("--head: missing; this scheme sees labels, which need a classifier (head.safetensors)")
     tensors, _ = read_tensors(head)
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    classes = len(tensors.get("bias", ()))
+    bias = tensors.get("bias", torch.zeros(0))
+    classes = bias.numel()
     wanted = {"mean": (width,), "std": (width,), "weight": (width, classes), "bias": (classes,)}
-    if found != wanted:
-        raise PrunemarkError(f"{head}: holds {found}; allowed: {wanted}")
+    if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != wanted or classes < 2:
+        raise PrunemarkError(f"{head}: no head for {width} features; allowed: head.safetensors beside a marked encoder")
+    sound = all(t.dtype == torch.float32 and bool(t.isfinite().all()) for t in tensors.values())
+    if not sound or not bool((tensors["std"] > 0).all()):
+        raise PrunemarkError(f"{head}: not a whole head; allowed: finite float32, every std above 0")
+    if registered and sha256_file(head) != registered:
+        raise PrunemarkError(f"{head}: not the head that the check was registered through, sha256 {registered}")
     return Head(**tensors).predict

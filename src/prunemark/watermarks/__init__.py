@@ -8,13 +8,15 @@ Contract. A module ``watermarks/<name>.py`` has these literal constants
 ``WRONG_KEYS: int``   under how many wrong keys the marked encoder is tried when thresholds are frozen
 ``SETTINGS: dict``    its own settings with their defaults; ``steps`` or ``epochs`` of 0, where it learns, embed nothing
 ``LEAST: dict``       the smallest values allowed of those that are numbers
+``MOST: dict``        the largest ones, where there is a natural end; may be absent
 
 and these functions (shapes and units as in `prunemark.watermark`)
 
 ``embed(encoder, key, images, generator, **settings) -> (encoder, Secret)``
     ``key``: 32 bytes. Leaves its argument untouched and returns a marked copy that lies on the 2^-24 grid. Schemes that
     learn do so by `prunemark.embedding`, and by nothing else.
-    Raises `PrunemarkError`, with the numbers, where the encoder cannot hold the mark.
+    Raises `PrunemarkError`, with the numbers, where the encoder cannot hold the mark. What only labels tell is known
+    after calibration: there a mark may turn out not to have taken, and its success at rate 0 says so.
 ``impostor(secret, key) -> Secret``
     What somebody with another key would hold in place of ``secret``.
 ``measure(suspect, secret) -> Reading``
@@ -24,8 +26,9 @@ and these functions (shapes and units as in `prunemark.watermark`)
 ``calibrate(nulls, secret) -> Threshold``
     The threshold that is frozen before anything is pruned; a trial succeeds iff its statistic reaches it.
 ``forge(encoder, key, images, generator, **settings) -> Secret``
-    Robust schemes: the best secret that somebody can fit afterwards to an encoder that carries no mark. What this
-    fools is refused by a commitment to the key made before release, and by nothing else.
+    Robust schemes: a secret that somebody fits afterwards, with a budget like embedding's, to an encoder that carries
+    no mark. What this fools is refused by a commitment to the key made before release, and by nothing else; what it
+    does not fool may fall to a larger budget.
 ``restore(marked, secret) -> Encoder``
     Reversible schemes: the encoder before embedding, bit for bit, from the marked one and the secret alone.
 

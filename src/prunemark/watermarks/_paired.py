@@ -50,10 +50,10 @@ def statistic(p_value: float) -> float:
 
 
 def calibrate(nulls: Nulls, secret: Secret) -> Threshold:
-    """p <= 1e-3, the level frozen before anything was measured, and above every null: where the strongest null is
-    beyond that level, the law of the images alone promises too much, and what the nulls promise stands."""
-    law = f"paired sign test against the strongest of {RANDOM} random triggers, p <= {LEVEL_P:g}"
-    level = Threshold(-math.log10(LEVEL_P), law, LEVEL_P)
+    """p <= 1e-3 over images, the level frozen before anything was measured, and above every null, where the strongest
+    is beyond it. What is claimed is the law of the triggers: a null is the strongest of 9 once in 9."""
+    law = f"p <= {LEVEL_P:g} over images; over triggers, the strongest of {RANDOM + 1}"
+    level = Threshold(-math.log10(LEVEL_P), law, 1 / (RANDOM + 1))
     values = [*nulls.unmarked, *nulls.wrong_keys]
     return above_all(nulls) if max(values, default=0.0) >= level.value else level
 

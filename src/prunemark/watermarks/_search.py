@@ -1,4 +1,9 @@
-"""The forger of marks whose bits are a hash: nothing can be fitted to the encoder, so keys are tried one by one."""
+"""The forger of marks whose bits are a hash: nothing can be fitted to the encoder, so keys are tried one by one.
+
+Of unmarked weights every key is one draw from the law of the null, so whoever tries 1 / p of them passes a threshold at
+p: at p = 1e-6 a million tries, which is seconds to minutes of work. `TRIES` is what a control can afford, and that it
+fails says no more than that. Only a commitment to the key made before release refuses who tries on.
+"""
 
 from __future__ import annotations
 

@@ -57,6 +57,7 @@ LEAST = {
     "decoys": 0.0,
     "classes": 2,
 }
+MOST = {"share": 1.0}
 
 LEARNING_RATE = 2e-3
 BANDS = (0.25, 0.5, 1.0, 2.0)

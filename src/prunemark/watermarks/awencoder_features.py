@@ -31,8 +31,10 @@ KEYED = True
 WRONG_KEYS = 20
 SETTINGS = {"perturb": 100, "steps": 300, "epsilon": 16, "pull": 2.0, "decoys": 0.5}
 LEAST = {"perturb": 0, "steps": 0, "epsilon": 1, "pull": 0.0, "decoys": 0.0}
+MOST = {"epsilon": 127}
 
 MARGIN = 0.05
+LEAST_DIFFERENCE = -4.0
 
 embed = _awencoder.embed
 impostor = _awencoder.impostor
@@ -40,7 +42,7 @@ forge = _awencoder.forge
 
 
 def measure(suspect: Query, secret: Secret) -> Reading:
-    """D minus the largest of random perturbations; minus infinity where features are no numbers."""
+    """D minus the largest of random perturbations; -4, the least there is, where features are no numbers."""
     queries, delta, random, anchor = (secret.tensors[name] for name in ("queries", "delta", "random", "anchor"))
     clean = suspect(queries)
     middle = clean.mean(dim=0)
@@ -54,7 +56,7 @@ def measure(suspect: Query, secret: Secret) -> Reading:
     strongest = max(others)
     difference = found - strongest
     if not math.isfinite(difference):
-        return Reading(-math.inf)
+        return Reading(LEAST_DIFFERENCE)
     return Reading(difference, details={"D": found, "D_strongest": strongest})
 
 

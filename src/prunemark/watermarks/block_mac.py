@@ -9,11 +9,13 @@ All floats of the encoder, BN buffers and input normalisation included, are one 
 It is cut into blocks B_j of at least ``block`` values. With n = w * 2^24 on the grid, carriers are values of integer
 2 <= |n| < 2^24 whose lowest digit may change without moving sign, magnitude class or exactness in float32:
 
-    tag_j = first 32 bits of HMAC-SHA256(key, layout || j || bytes of B_j, its first 32 carriers' lowest digits cleared)
+    tag_j = first 32 bits of HMAC-SHA256(key, layout || release || j || bytes of B_j, the lowest digits of its first 32
+            carriers cleared)
     embed: those digits, of |n|, <- tag_j;   a block is intact iff they still are tag_j
 
-``layout`` is the SHA-256 of all names and shapes. Every bit of every value is in a tag or under it, so that a change
-passes a block with probability 2^-32. No weight moves by more than 2^-24.
+``layout`` is the SHA-256 of all names and shapes, and ``release`` that of all values before embedding, so that a block
+of another encoder marked under the same key does not pass. Every bit of every value is in a tag or under it, so that a
+change passes a block with probability 2^-32. No weight moves by more than 2^-24.
 
 Deviations from NeuNAC: an HMAC in place of basis, pseudo-random message and genetic search; blocks run across tensors,
 since a batch normalisation's 16 values carry no 32 bits; a block grows until it has 32 carriers, and what is left at
@@ -64,18 +66,18 @@ def embed(
     """
     values = flatten(encoder)
     cuts = cut(values, block)
-    layout = layout_of(encoder)
+    layout, release = layout_of(encoder), hashlib.sha256(values.astype("<f4").tobytes()).digest()
     for number, (start, stop) in enumerate(itertools.pairwise(cuts)):
         part = values[start:stop]
         places = carriers(part)
-        set_digits(part, places, tag(key, layout, number, part, places))
+        set_digits(part, places, tag(key, layout + release, number, part, places))
     marked = copy.deepcopy(encoder)
     tensors, start = marked.state_dict(), 0
     for name, old in state(encoder).items():
         part = values[start : start + old.numel()]
         tensors[name].copy_(torch.from_numpy(part).view(old.shape))
         start += old.numel()
-    facts = {"key": key.hex(), "layout": layout.hex()}
+    facts = {"key": key.hex(), "layout": layout.hex(), "release": release.hex()}
     return marked, Secret({"cuts": torch.tensor(cuts)}, facts)
 
 
@@ -134,11 +136,11 @@ def set_digits(values: Floats, places: Places, new: npt.NDArray[np.uint8]) -> No
     values[places] = (old + np.sign(old) * change / GRID).astype(np.float32)
 
 
-def tag(key: bytes, layout: bytes, number: int, values: Floats, places: Places) -> npt.NDArray[np.uint8]:
-    """uint8 (32,) in {0, 1}: what the carriers of block ``number`` must hold."""
+def tag(key: bytes, bound: bytes, number: int, values: Floats, places: Places) -> npt.NDArray[np.uint8]:
+    """uint8 (32,) in {0, 1}: what the carriers of block ``number`` must hold; ``bound`` is layout and release."""
     cleared = values.copy()
     set_digits(cleared, places, np.zeros(len(places), np.uint8))
-    content = layout + number.to_bytes(8, "little") + cleared.astype("<f4").tobytes()
+    content = bound + number.to_bytes(8, "little") + cleared.astype("<f4").tobytes()
     return np.unpackbits(np.frombuffer(hmac.digest(key, content, hashlib.sha256), np.uint8))[:TAG_BITS]
 
 
@@ -154,18 +156,19 @@ def measure(suspect: Encoder, secret: Secret) -> Reading:
     if layout.hex() != secret.facts["layout"]:
         return Reading(0.0, trials=len(blocks), details={"changed_blocks_share": 1.0}, places=("layout",))
     values, names = flatten(suspect), _names(suspect)
+    bound = layout + bytes.fromhex(secret.facts["release"])
     places = tuple(
         _place(names, start, stop)
         for number, (start, stop) in enumerate(blocks)
-        if not _intact(key, layout, number, values[start:stop])
+        if not _intact(key, bound, number, values[start:stop])
     )
     share = len(places) / len(blocks)
     return Reading(float(len(blocks) - len(places)), None, len(blocks), {"changed_blocks_share": share}, places)
 
 
-def _intact(key: bytes, layout: bytes, number: int, values: Floats) -> bool:
+def _intact(key: bytes, bound: bytes, number: int, values: Floats) -> bool:
     places = carriers(values)
-    return np.array_equal(digits(values, places), tag(key, layout, number, values, places))
+    return np.array_equal(digits(values, places), tag(key, bound, number, values, places))
 
 
 def _names(encoder: Encoder) -> list[tuple[int, int, str]]:

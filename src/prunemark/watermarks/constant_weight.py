@@ -184,7 +184,7 @@ def forge(
     length: int,
     **_: object,
 ) -> Secret:
-    """The best of 1,000 keys: message and places are hashes, so they cannot be fitted to the weights."""
+    """The best of 1,000 keys; a million would pass (`_search`), so that only a commitment refuses a forger."""
     name, weight = _room(encoder, bits, length)
     return best_of_keys(encoder, key, lambda tried: secret_of(tried, name, bits, length, weight.numel()), measure)
 

@@ -47,9 +47,9 @@ KEYED = True
 WRONG_KEYS = 100_000
 SETTINGS = {"bits": 256, "length": 128, "steps": 150, "strength": 0.05, "margin": 3.0}
 LEAST = {"bits": 20, "length": 2, "steps": 0, "strength": 0.0, "margin": 0.0}
+MOST = {"bits": 256}  # of a SHA-256
 
 TEXT = b"This encoder was marked by the owner of this key (prunemark/greedy-residuals)"
-MOST_BITS = 256
 DIVIDER = 10
 POOL = 1024
 MINIBATCH = 32
@@ -85,8 +85,6 @@ def embed(
         PrunemarkError: more than 256 bits, too small a host, too few bits for a threshold, or a bit did not hold.
     """
     bit_threshold(bits)
-    if bits > MOST_BITS:
-        raise PrunemarkError(f"greedy-residuals: {bits} bits of a SHA-256; allowed: {MOST_BITS} or fewer")
     name, layer = largest_convolution(encoder, "greedy-residuals")
     if layer.weight.numel() < bits * length:
         raise PrunemarkError(
@@ -162,7 +160,7 @@ def forge(
     length: int,
     **_: object,
 ) -> Secret:
-    """The best of 1,000 keys: bits are a hash of a signature, so they cannot be fitted to the weights."""
+    """The best of 1,000 keys; a million would pass (`_search`), so that only a commitment refuses a forger."""
     name, _layer = largest_convolution(encoder, "greedy-residuals")
     return best_of_keys(encoder, key, lambda tried: secret_of(tried, name, bits, length), measure)
 

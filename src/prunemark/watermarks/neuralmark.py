@@ -8,7 +8,7 @@ NeuralMark, ``embed_loss.py``, ``ks_generator.py``). With K (k0, T) a secret sta
     a    = mean over the rows of w, cut to a multiple of k0, seen as (r, k0)
     loss = lambda * binary cross entropy between sigmoid(a K) and b;   bit t is read as 1 iff (a K)_t > 0
 
-The hash ties b to K, so that nobody can fit K or b to weights that they did not train, and the filter R times spreads
+The hash ties b to K, so that neither can be fitted to weights, only searched for, and the filter R times spreads
 another owner's mark over other weights than ours. The secret holds K alone; verification hashes it again.
 
 Deviations from the paper, all on purpose:
@@ -168,7 +168,7 @@ def forge(
     rounds: int,
     **_: object,
 ) -> Secret:
-    """The best of 1,000 keys: bits are a hash of the matrix, so neither can be fitted to the weights."""
+    """The best of 1,000 keys; a million would pass (`_search`), so that only a commitment refuses a forger."""
     name, _layer = largest_convolution(encoder, "neuralmark")
     return best_of_keys(encoder, key, lambda tried: secret_of(tried, name, bits, length, rounds), measure)
 

@@ -50,6 +50,7 @@ KEYED = True
 WRONG_KEYS = 20
 SETTINGS = {"queries": 300, "share": 0.0625, "steps": 300, "strength": 1.0, "decoys": 1.0}
 LEAST = {"queries": 20, "share": 0.001, "steps": 0, "strength": 0.0, "decoys": 0.0}
+MOST = {"share": 1.0}
 
 POOL = 2048
 BATCH = 32

@@ -43,6 +43,7 @@ KEYED = True
 WRONG_KEYS = 20
 SETTINGS = {"steps": 300, "share": 0.05, "eta": 1.0, "decoys": 1.0, "dropout": 0.1}
 LEAST = {"steps": 0, "share": 0.001, "eta": 0.0, "decoys": 0.0, "dropout": 0.0}
+MOST = {"share": 1.0, "dropout": 0.9}
 
 LEARNING_RATE = 1e-3
 

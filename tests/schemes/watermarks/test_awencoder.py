@@ -143,4 +143,4 @@ def test_features_that_are_no_numbers_prove_nothing(name: str, marks: Marks) -> 
         assert awencoder.measure(lambda images: torch.zeros(len(images), dtype=torch.int64), secret).p_value == 1
     else:
         nothing = awencoder_features.measure(lambda images: torch.full((len(images), 4), math.nan), secret)
-        assert nothing.statistic == -math.inf
+        assert nothing.statistic == -4

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 from prunemark.encoder import Encoder, state
 from prunemark.errors import PrunemarkError
@@ -27,6 +28,7 @@ def literal_intact(suspect: Encoder, secret: Secret) -> list[bool]:
         heads += f"{name} {tensor.dtype} {tuple(tensor.shape)}\n"
         values += tensor.flatten().tolist()
     layout, key = hashlib.sha256(heads.encode()).digest(), bytes.fromhex(secret.facts["key"])
+    release = bytes.fromhex(secret.facts["release"])
     cuts, intact = secret.tensors["cuts"].tolist(), []
     for number in range(len(cuts) - 1):
         held, cleared = "", b""
@@ -36,7 +38,7 @@ def literal_intact(suspect: Encoder, secret: Secret) -> list[bool]:
                 held += str(int(n) % 2)
                 value = (1 if value > 0 else -1) * (int(n) - int(n) % 2) / 2**24
             cleared += struct.pack("<f", value)
-        expected = hmac.new(key, layout + struct.pack("<Q", number) + cleared, hashlib.sha256).digest()[:4]
+        expected = hmac.new(key, layout + release + struct.pack("<Q", number) + cleared, hashlib.sha256).digest()[:4]
         intact.append(held == "".join(f"{byte:08b}" for byte in expected))
     return intact
 
@@ -100,7 +102,7 @@ def test_every_bit_of_a_value_is_guarded(marks: Marks) -> None:
     """Carriers and others, in weights, batch statistics and the input normalisation."""
     marked, secret = copy.deepcopy(marks("block-mac")[0]), marks("block-mac")[1]
     values, cuts = block_mac.flatten(marked), secret.tensors["cuts"].tolist()
-    key, layout = bytes.fromhex(secret.facts["key"]), bytes.fromhex(secret.facts["layout"])
+    key, bound = bytes.fromhex(secret.facts["key"]), bytes.fromhex(secret.facts["layout"] + secret.facts["release"])
     draw = np.random.default_rng(0)
     for number in (0, len(cuts) // 2, len(cuts) - 2):
         part = values[cuts[number] : cuts[number + 1]].copy()
@@ -108,9 +110,24 @@ def test_every_bit_of_a_value_is_guarded(marks: Marks) -> None:
         for place in (*carrying[:4], *draw.choice(len(part), 8, replace=False), len(part) - 1):
             for bit in range(32):
                 part.view(np.uint32)[place] ^= np.uint32(1 << bit)
-                assert not block_mac._intact(key, layout, number, part), (number, place, bit)
+                assert not block_mac._intact(key, bound, number, part), (number, place, bit)
                 part.view(np.uint32)[place] ^= np.uint32(1 << bit)
-        assert block_mac._intact(key, layout, number, part)
+        assert block_mac._intact(key, bound, number, part)
+
+
+def test_blocks_of_another_encoder_under_the_same_key_do_not_pass(
+    encoder: Encoder, other_encoder: Encoder, embed: Embed
+) -> None:
+    marked, secret = embed("block-mac", encoder)
+    theirs, _ = embed("block-mac", other_encoder)
+    spliced, cuts = copy.deepcopy(marked), secret.tensors["cuts"].tolist()
+    values, others = block_mac.flatten(marked), block_mac.flatten(theirs)
+    values[: cuts[3]] = others[: cuts[3]]
+    start = 0
+    for tensor in state(spliced).values():
+        tensor.copy_(torch.from_numpy(values[start : start + tensor.numel()]).view(tensor.shape))
+        start += tensor.numel()
+    assert block_mac.measure(spliced, secret).statistic == len(cuts) - 1 - 3
 
 
 def test_changed_blocks_are_named(marks: Marks) -> None:
@@ -128,9 +145,9 @@ def test_two_swapped_blocks_are_noticed(marks: Marks) -> None:
     """The number of a block is in its tag."""
     marked, secret = marks("block-mac")
     values, cuts = block_mac.flatten(marked), secret.tensors["cuts"].tolist()
-    key, layout = bytes.fromhex(secret.facts["key"]), bytes.fromhex(secret.facts["layout"])
-    assert block_mac._intact(key, layout, 5, values[cuts[5] : cuts[6]])
-    assert not block_mac._intact(key, layout, 6, values[cuts[5] : cuts[6]])
+    key, bound = bytes.fromhex(secret.facts["key"]), bytes.fromhex(secret.facts["layout"] + secret.facts["release"])
+    assert block_mac._intact(key, bound, 5, values[cuts[5] : cuts[6]])
+    assert not block_mac._intact(key, bound, 6, values[cuts[5] : cuts[6]])
 
 
 def test_other_shapes_are_no_intact_block(marks: Marks, new_encoder: Callable[..., Encoder]) -> None:

@@ -120,7 +120,7 @@ def test_forger_stays_below_the_threshold(encoder: Encoder, images: Images, monk
 
 
 def test_what_does_not_fit_is_refused(encoder: Encoder, new_encoder: Callable[..., Encoder], embed: Embed) -> None:
-    with pytest.raises(PrunemarkError, match="257 bits of a SHA-256; allowed: 256 or fewer"):
+    with pytest.raises(PrunemarkError, match="bits: 257 is not allowed: 20 to 256"):
         embed(NAME, encoder, bits=257)
     with pytest.raises(PrunemarkError, match=r"256 rows of 128 cells do not fit into .* with 9216 weights"):
         embed(NAME, new_encoder("small", width=4))

@@ -58,7 +58,8 @@ def test_statistic_is_capped() -> None:
 
 def test_threshold_is_the_level_or_above_the_strongest_null() -> None:
     level = calibrate(Nulls([0.0, 2.9], [1.0], []), Secret())
-    assert level.value == -math.log10(level.p_value) == 3
+    assert level.value == 3
+    assert level.p_value == 1 / 9
     above = calibrate(Nulls([0.0, 0.3], [1.0, 7.5], []), Secret())
     assert above.value == math.nextafter(7.5, 8)
-    assert above.p_value == 1 / 5
+    assert above.p_value == 1 / 3

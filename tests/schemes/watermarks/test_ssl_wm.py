@@ -84,7 +84,11 @@ def test_threshold_is_above_the_nulls_and_never_below_two() -> None:
     low = ssl_wm.calibrate(Nulls([1.0], [-3.0, 0.5], []), secret)
     assert (low.value, low.law, low.p_value) == (2.0, "conventional anomaly index: 2", None)
     high = ssl_wm.calibrate(Nulls([1.0], [7.0, 0.5], []), secret)
-    assert (high.value, high.law, high.p_value) == (math.nextafter(7, 8), "above 3 nulls", 1 / 4)
+    assert (high.value, high.law, high.p_value) == (
+        math.nextafter(7, 8),
+        "above 1 unmarked encoders and 2 wrong keys",
+        1 / 2,
+    )
 
 
 def test_secret_holds_clean_images_and_an_impostor_another_patch(marks: Marks, images: Images) -> None:

@@ -140,7 +140,7 @@ def test_published_threshold_is_the_smallest_share_above_one_half(count: int, le
 @pytest.mark.parametrize("nulls", [Nulls([0.7], [0.1], []), Nulls([0.1], [0.7], [])])
 def test_a_null_that_reaches_it_moves_the_threshold(nulls: Nulls) -> None:
     threshold = sslguard.calibrate(nulls, Secret({"images": torch.zeros(10, 1, 1, 3, dtype=torch.uint8)}))
-    assert (threshold.value, threshold.law) == (math.nextafter(0.7, 1), "above 2 nulls")
+    assert (threshold.value, threshold.law) == (math.nextafter(0.7, 1), "above 1 unmarked encoders and 1 wrong keys")
 
 
 def test_mark_is_read_from_the_marked_encoder_alone(
