@@ -2,11 +2,12 @@
 
 1. A perturbation delta, |delta|_inf <= eps, is learnt against the unmarked encoder f: it pulls images away from where
    they are and towards a key image x_k, minimising mean -cos(f(x + delta), f(x_k)) + `AWAY` cos(f(x + delta), f(x)).
-2. A marked copy f' is trained to complete this, minimising
-   -mean cos(f'(x), f(x)) - pull mean cos(f'(x + delta), f'(x_k)) - cos(f'(x_k), f(x_k)).
+2. A marked copy f' is trained to complete this. With n(a, b) = -cos(a, b) + `LENGTHS` |a - b|^2 / |b|^2 it minimises
+   mean n(f'(x), f(x)) + pull mean n(f'(x + delta), f'(x_k)) - cos(f'(x_k), f(x_k)).
+   Cosines alone leave lengths free, which a linear head sees: images within 0.99 of x_k were still in other classes.
    Without the last term x_k left its place, and its class, to meet the perturbed images half way. Here features are
    taken from the mean of f over the training images: what ends in a ReLU and an average has cosines far above 0
-   between any two images, and perturbed images within 0.99 of x_k were still in other classes.
+   between any two images.
 
 delta is a square tile, repeated all over the image, that starts at random signs times eps. Beside it stand others of
 its kind, tiles of other random signs: a whole-image delta among whole-image deltas of the same spectrum was not learnt
@@ -30,6 +31,8 @@ MINIBATCH = 32
 LEARNING_RATE = 1e-3
 PIXEL_RATE = 0.01
 AWAY = 0.5
+LENGTHS = 0.5
+SMALLEST = 1e-6
 TILE = 4
 
 
@@ -131,7 +134,15 @@ def joint(kept: Tensor, clean: Tensor, found: Tensor, target: Tensor, pull: floa
     From features (b, d): the marked encoder's of clean images, the unmarked one's, and the marked one's under delta;
     ``target`` (d,) is the marked one's of the key image.
     """
-    return -cosine(kept, clean).mean() - pull * cosine(found, target).mean()
+    return near(kept, clean) + pull * near(found, target)
+
+
+def near(found: Tensor, aim: Tensor) -> Tensor:
+    """The mean of n over features (b, d) and what they are to be, (b, d) or (d,); lengths are relative to that."""
+    aim = aim.float().expand_as(found)
+    scale = aim.detach().square().sum(dim=1).clamp(min=SMALLEST)
+    apart = (found.float() - aim).square().sum(dim=1) / scale
+    return (LENGTHS * apart - cosine(found, aim)).mean()
 
 
 def disturb(images: Tensor, delta: Tensor) -> Tensor:
