@@ -29,7 +29,7 @@ KIND = "robust"
 LEVEL = "FEATURES"
 KEYED = True
 WRONG_KEYS = 20
-SETTINGS = {"perturb": 100, "steps": 300, "epsilon": 16, "pull": 2.0, "decoys": 2.0}
+SETTINGS = {"perturb": 100, "steps": 300, "epsilon": 16, "pull": 3.0, "decoys": 3.0}
 LEAST = {"perturb": 0, "steps": 0, "epsilon": 1, "pull": 0.0, "decoys": 0.0}
 MOST = {"epsilon": 127}
 
