@@ -12,6 +12,9 @@ same suspect, in a paired test (`_paired`), so that a universal perturbation tha
 ``decoys`` weighs the clean features under such perturbations, so that f' answers to the key and not to noise.
 `awencoder_features` verifies the same embedding with features. A perturbation learnt against an unmarked encoder
 (`forge`) may verify: only a key committed to before release speaks.
+
+Where the head has x_k near the border of two classes, perturbed images fall to both and WACC shows little, however
+close their features are to those of x_k: the owner learns so when thresholds are frozen, and takes another key.
 """
 
 from __future__ import annotations
