@@ -210,10 +210,10 @@ def failure(path: Path) -> str:
         ({"format": None}, "format None; allowed: 'encoder/1'"),
         (
             {"width": 8},
-            "tensor backbone.bn1.bias does not fit {'architecture': 'resnet18', 'width': 8, 'image_size': 16}",
+            "tensor backbone.conv1.weight does not fit {'architecture': 'resnet18', 'width': 8, 'image_size': 16}",
         ),
         ({"image_size": 65}, "tensor backbone.conv1.weight does not fit {'architecture': 'resnet18', 'width': 4, "),
-        ({"architecture": "resnet50"}, "tensor backbone.layer1.0.bn3.bias does not fit "),
+        ({"architecture": "resnet50"}, "tensor backbone.layer1.0.conv1.weight does not fit "),
         ({"architecture": "resnet19"}, "encoders: 'resnet19' is not one of "),
         (
             {"width": None},
