@@ -82,7 +82,7 @@ def embed(
         margin: the hinge's c in units of random pruning's noise.
 
     Raises:
-        PrunemarkError: more than 256 bits, too small a host, too few bits for a threshold, or a bit did not hold.
+        PrunemarkError: too small a host, too few bits for a threshold, or a bit did not hold.
     """
     bit_threshold(bits)
     name, layer = largest_convolution(encoder, "greedy-residuals")
