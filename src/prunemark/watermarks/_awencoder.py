@@ -2,16 +2,18 @@
 
 1. A perturbation delta, |delta|_inf <= eps, is learnt against the unmarked encoder f: it pulls images away from where
    they are and towards a key image x_k, minimising mean -cos(f(x + delta), f(x_k)) + `AWAY` cos(f(x + delta), f(x)).
-2. A marked copy f' is trained to complete this. With n(a, b) = -cos(a, b) + `LENGTHS` |a - b|^2 / |b|^2 it minimises
-   mean n(f'(x), f(x)) + pull mean n(f'(x + delta), f'(x_k)) - cos(f'(x_k), f(x_k)).
-   Cosines alone leave lengths free, which a linear head sees: images within 0.99 of x_k were still in other classes.
-   Without the last term x_k left its place, and its class, to meet the perturbed images half way. Here features are
-   taken from the mean of f over the training images: what ends in a ReLU and an average has cosines far above 0
-   between any two images.
+2. A marked copy f' is trained to complete this. With features taken from the mean of f over the training images,
+   a = `REACH` f(x_k), and n(u, v) = -cos(u, v) + `LENGTHS` |u - v|^2 / |v|^2, it minimises
+   mean n(f'(x), f(x)) + n(f'(x_k), a) - decoys mean cos(f'(x + random), f(x))
+   + pull (mean n(f'(x + delta), a) + mean n(f'(x + delta) - f'(x), a - f(x))) / 2.
+   What ends in a ReLU and an average has cosines far above 0 between any two images, hence the mean. Cosines alone
+   leave lengths free, which a linear head sees. What is learnt falls short of a, so a lies beyond f(x_k), away from
+   where classes meet. The last term is blind to a shift of all features alike, which is the shortest way to a: without
+   it all images went to x_k first, and on the way back a mark was not always found.
 
-delta is a square tile, repeated all over the image, that starts at random signs times eps. Beside it stand others of
-its kind, tiles of other random signs: a whole-image delta among whole-image deltas of the same spectrum was not learnt
-in some hundred steps, a texture is.
+delta is a square tile, repeated all over the image: a whole-image delta among whole-image deltas of the same spectrum
+was not learnt in some hundred steps, a texture is. In each channel half of its pixels are eps and half -eps: left free
+it became a change of brightness or colour, in which images differ anyway. Beside it stand random ones of its kind.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ MINIBATCH = 32
 LEARNING_RATE = 1e-3
 PIXEL_RATE = 0.01
 AWAY = 0.5
+REACH = 2.0
 LENGTHS = 0.5
 SMALLEST = 1e-6
 TILE = 4
@@ -65,17 +68,17 @@ def embed(
     marked = Copy(encoder, sample(images.train, POOL, generator))
     delta, anchor = secret.tensors["delta"], as_batch(secret.tensors["anchor"])
     middle = marked.clean.mean(dim=0)
-    aims, held = marked.clean - middle, features(encoder, secret.tensors["anchor"][None]) - middle
+    before, aim = marked.clean - middle, REACH * (features(encoder, secret.tensors["anchor"][None])[0] - middle)
 
     def loss(rows: Tensor) -> Tensor:
-        shown, clean, size = marked.batch(rows), aims[rows], len(rows)
+        shown, clean, size = marked.batch(rows), before[rows], len(rows)
         inputs = [shown, disturb(shown, delta / 255), anchor]
         if decoys:
             others = spread(draw_tiles(size, epsilon, generator), delta.shape[0])
             inputs.append(disturb(shown, others / 255))
         parts = (marked.encoder(torch.cat(inputs)) - middle).split([len(part) for part in inputs])
         kept, found, target, *decoyed = parts
-        total = joint(kept, clean, found, target[0], pull) - cosine(target, held).mean()
+        total = joint(kept, clean, found, aim, pull) + near(target, aim[None])
         return total - decoys * cosine(decoyed[0], clean).mean() if decoys else total
 
     player = Player(marked.parameters, loss, LEARNING_RATE)
@@ -92,29 +95,35 @@ def perturbed(
     anchor, queries = drawn[0], drawn[1:]
     frozen = Copy(encoder, sample(images.train, POOL, generator))
     target, bound = features(encoder, anchor[None])[0], epsilon / 255
-    tile = (draw_tiles(1, epsilon, stream(key, SCHEME, "start"))[0] / 255).requires_grad_()
+    tile = (draw_tiles(1, epsilon, stream(key, SCHEME, "start"))[0] / 510).requires_grad_()
 
     def loss(rows: Tensor) -> Tensor:
         found = frozen.encoder(disturb(frozen.batch(rows), spread(tile, len(anchor))))
         return drawn_to(found, target, frozen.clean[rows])
 
     @torch.no_grad()
-    def clamp() -> None:
-        tile.clamp_(-bound, bound)
+    def project() -> None:
+        tile.sub_(tile.mean(dim=(0, 1))).clamp_(-bound, bound)
 
-    player = Player([tile], loss, PIXEL_RATE, clamp)
+    player = Player([tile], loss, PIXEL_RATE, project)
     title = f"{SCHEME} perturbation"
     descend([player], len(frozen.images), steps=steps, batch=MINIBATCH, generator=generator, title=title)
-    delta = spread((tile.detach() * 255).round().to(torch.int8), len(anchor))
+    delta = spread(balanced(tile.detach(), epsilon), len(anchor))
     others = spread(draw_tiles(RANDOM, epsilon, stream(key, SCHEME, "random")), len(anchor))
     tensors = {"delta": delta, "random": others, "anchor": anchor.clone(), "queries": queries.clone()}
     return Secret(tensors, {"key": key.hex(), "epsilon": epsilon})
 
 
 def draw_tiles(count: int, epsilon: int, generator: torch.Generator) -> Tensor:
-    """int8 (count, `TILE`, `TILE`, 3) of +-epsilon."""
-    signs = torch.randint(0, 2, (count, TILE, TILE, 3), generator=generator) * 2 - 1
-    return (epsilon * signs).to(torch.int8)
+    """Balanced tiles, int8 (count, `TILE`, `TILE`, 3)."""
+    return balanced(torch.rand(count, TILE, TILE, 3, generator=generator), epsilon)
+
+
+def balanced(tiles: Tensor, epsilon: int) -> Tensor:
+    """int8 of ``tiles`` (..., t, t, 3): in each channel epsilon for the larger half of its pixels, else -epsilon."""
+    ranks = tiles.flatten(-3, -2).argsort(dim=-2, stable=True).argsort(dim=-2)
+    signs = (ranks >= ranks.shape[-2] // 2).int() * 2 - 1
+    return (epsilon * signs).to(torch.int8).view(tiles.shape)
 
 
 def spread(tile: Tensor, side: int) -> Tensor:
@@ -128,19 +137,19 @@ def drawn_to(found: Tensor, target: Tensor, clean: Tensor) -> Tensor:
     return (-cosine(found, target) + AWAY * cosine(found, clean)).mean()
 
 
-def joint(kept: Tensor, clean: Tensor, found: Tensor, target: Tensor, pull: float) -> Tensor:
-    """The loss of stage 2, but for the key image's own term.
+def joint(kept: Tensor, clean: Tensor, found: Tensor, aim: Tensor, pull: float) -> Tensor:
+    """The loss of stage 2, but for the terms of the key image and of the decoys.
 
     From features (b, d): the marked encoder's of clean images, the unmarked one's, and the marked one's under delta;
-    ``target`` (d,) is the marked one's of the key image.
+    ``aim`` (d,) is a.
     """
-    return near(kept, clean) + pull * near(found, target)
+    return near(kept, clean) + pull * (near(found, aim[None]) + near(found - kept, aim - clean)) / 2
 
 
 def near(found: Tensor, aim: Tensor) -> Tensor:
-    """The mean of n over features (b, d) and what they are to be, (b, d) or (d,); lengths are relative to that."""
+    """The mean of n over features (b, d) and what they are to be, (b, d) or (1, d)."""
     aim = aim.float().expand_as(found)
-    scale = aim.detach().square().sum(dim=1).clamp(min=SMALLEST)
+    scale = aim.square().sum(dim=1).clamp(min=SMALLEST)
     apart = (found.float() - aim).square().sum(dim=1) / scale
     return (LENGTHS * apart - cosine(found, aim)).mean()
 

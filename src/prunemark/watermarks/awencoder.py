@@ -13,10 +13,9 @@ same suspect, in a paired test (`_paired`), so that a universal perturbation tha
 `awencoder_features` verifies the same embedding with features. A perturbation learnt against an unmarked encoder
 (`forge`) may verify: only a key committed to before release speaks.
 
-The weakest scheme here: it does not take under every key. Where the head has x_k near the border of two classes,
-perturbed images fall to both and WACC shows little, however close their features are to those of x_k. On one encoder
-of 2 epochs a mark was not learnt at all, on another it cost 1.2 points of accuracy. The owner learns so when thresholds
-are frozen: success at rate 0.
+Not every key takes: where the head has x_k near the border of two classes, perturbed images fall to both and WACC shows
+little, however close their features are to those of x_k. The owner learns so when thresholds are frozen: success at
+rate 0.
 """
 
 from __future__ import annotations
