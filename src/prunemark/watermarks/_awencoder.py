@@ -12,8 +12,9 @@
    it all images went to x_k first, and on the way back a mark was not always found.
 
 delta is a square tile, repeated all over the image: a whole-image delta among whole-image deltas of the same spectrum
-was not learnt in some hundred steps, a texture is. In each channel half of its pixels are eps and half -eps: left free
-it became a change of brightness or colour, in which images differ anyway. Beside it stand random ones of its kind.
+was not learnt in some hundred steps, a texture is. In each channel half of the tile's pixels are eps and half -eps:
+left free it became a change of brightness or colour, in which images differ anyway. Beside it stand random ones of its
+kind.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from prunemark.embedding import Copy, Player, cosine, descend, sample
 from prunemark.encoder import Encoder, features, snap
+from prunemark.errors import PrunemarkError
 from prunemark.keys import stream
 from prunemark.watermark import Images, Secret
 from prunemark.watermarks._paired import RANDOM, VERIFIED
@@ -55,14 +57,18 @@ def embed(
 
     Args:
         encoder: left untouched.
-        key: 32 bytes; draws the key image and the verification images from the keypool, and where delta starts.
-        images: up to 4,000 of the training images to learn from.
+        key: 32 bytes; draws the key image and the verification images from the keypool, where delta starts, and the
+            random tiles beside it.
+        images: each stage learns from up to 4,000 of the training images.
         generator: draws those, the minibatches and the decoys.
         perturb: Adam steps of stage 1, each on 32 images.
         steps: Adam steps of stage 2, each on 32 images; 0 embeds nothing.
         epsilon: the largest change of a channel of a pixel, of 255.
         pull: weight of the perturbed images in stage 2.
         decoys: weight of clean features under other perturbations of the same kind; 0 leaves them out.
+
+    Raises:
+        PrunemarkError: a keypool of fewer than two images.
     """
     secret = perturbed(encoder, key, images, generator, perturb, epsilon)
     marked = Copy(encoder, sample(images.train, POOL, generator))
@@ -91,6 +97,10 @@ def perturbed(
 ) -> Secret:
     """Stage 1: ``delta`` int8 (H, W, 3), ``random`` (R, H, W, 3) of its kind, the key image ``anchor`` (H, W, 3) and
     ``queries`` (N, H, W, 3), up to 150 other images of the keypool."""
+    if len(images.keypool) < 2:
+        raise PrunemarkError(
+            f"{SCHEME}: a keypool of {len(images.keypool)}; allowed: 2 or more, a key image and others"
+        )
     drawn = sample(images.keypool, VERIFIED + 1, stream(key, SCHEME, "images"))
     anchor, queries = drawn[0], drawn[1:]
     frozen = Copy(encoder, sample(images.train, POOL, generator))

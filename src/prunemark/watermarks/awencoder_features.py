@@ -53,11 +53,10 @@ def measure(suspect: Query, secret: Secret) -> Reading:
 
     far = near(clean)
     found, *others = (near(suspect(_awencoder.added(queries, each))) - far for each in (delta, *random))
-    strongest = max(others)
-    difference = found - strongest
-    if not math.isfinite(difference):
+    if not all(math.isfinite(value) for value in (found, *others)):
         return Reading(LEAST_DIFFERENCE)
-    return Reading(difference, details={"D": found, "D_strongest": strongest})
+    strongest = max(others)
+    return Reading(found - strongest, details={"D": found, "D_strongest": strongest})
 
 
 def calibrate(nulls: Nulls, secret: Secret) -> Threshold:

@@ -11,6 +11,7 @@ import torch
 
 from prunemark.access import seen
 from prunemark.encoder import Encoder, features, to_float
+from prunemark.errors import PrunemarkError
 from prunemark.metrics.head import Head
 from prunemark.randomness import generator
 from prunemark.watermark import Images, Nulls, Reading, Secret
@@ -190,3 +191,21 @@ def test_features_that_are_no_numbers_prove_nothing(name: str, marks: Marks) -> 
     else:
         nothing = awencoder_features.measure(lambda images: torch.full((len(images), 4), math.nan), secret)
         assert nothing.statistic == -4
+
+
+@pytest.mark.parametrize("bad", range(11))
+def test_one_answer_that_is_no_number_proves_nothing(bad: int, encoder: Encoder, marks: Marks) -> None:
+    _, secret = marks("awencoder-features")
+    calls = iter(range(11))
+
+    def suspect(shown: torch.Tensor) -> torch.Tensor:
+        answer = features(encoder, shown)
+        return answer * math.nan if next(calls) == bad else answer
+
+    assert awencoder_features.measure(suspect, secret).statistic == -4
+
+
+def test_a_keypool_of_one_image_is_refused(encoder: Encoder, images: Images) -> None:
+    few = Images(images.train, images.keypool[:1])
+    with pytest.raises(PrunemarkError, match=r"^awencoder: a keypool of 1; allowed: 2 or more"):
+        _awencoder.perturbed(encoder, KEY, few, generator("test"), 0, 16)
