@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from prunemark.results import CELL, COLUMNS, Summary, metrics, summarise, table, to_csv
+from prunemark.results import CELL, COLUMNS, Summary, metrics, pruners, summarise, table, to_csv
 from prunemark.scores import share, single
 
 HEADER = (
@@ -101,13 +101,65 @@ def test_marked_copies_of_one_encoder_count_as_one_seed() -> None:
     assert (found.seeds, found.encoders) == (2, 3)
 
 
-def test_keys_are_pooled_with_wilson_over_all_of_them() -> None:
-    scored = [(cell(seed=str(i)), verified(k, n)) for i, (k, n) in enumerate(((20, 20), (10, 20), (3, 10)))]
-    found = only(scored)
-    theirs = binomtest(33, 50).proportion_ci(method="wilson")
-    assert (found.value, found.k, found.n, found.interval) == (0.66, 33, 50, "wilson")
+def test_keys_of_one_seed_are_pooled_with_wilson() -> None:
+    found = only([(cell(key=str(i)), verified(k, n)) for i, (k, n) in enumerate(((20, 20), (10, 20), (3, 20)))])
+    theirs = binomtest(33, 60).proportion_ci(method="wilson")
+    assert (found.value, found.k, found.n, found.interval) == (0.55, 33, 60, "wilson")
     assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
-    assert (found.seeds, found.encoders) == (3, 3)
+    assert (found.seeds, found.encoders) == (1, 3)
+
+
+def test_keys_of_few_seeds_have_the_range_of_their_seeds() -> None:
+    """Seed 0: 20 and 10 of 20, so 0.75; seed 1: 3 of 20, so 0.15. Neither end is Wilson's of 33 of 60."""
+    scored = [(cell(), verified(20, 20)), (cell(key="1"), verified(10, 20)), (cell(seed="1"), verified(3, 20))]
+    found = only(scored)
+    assert (found.value, found.low, found.high, found.interval) == (0.45, 0.15, 0.75, "range")
+    assert (found.k, found.n, found.seeds, found.encoders) == (33, 60, 2, 3)
+
+
+def test_keys_of_five_seeds_are_drawn_with_their_seed() -> None:
+    """Keys within a seed agree, so that 100 keys are worth 5 draws: the interval is that of 5 values, not of 100."""
+    shares = (20, 20, 0, 20, 10)
+    scored = [(cell(seed=str(s), key=str(i)), verified(k, 20)) for s, k in enumerate(shares) for i in range(5)]
+    found = only(scored)
+    assert (found.value, found.k, found.n, found.interval) == (0.7, 350, 500, "bootstrap")
+    draws = np.random.default_rng(9).choice(np.array(shares) / 20, (200_000, 5)).mean(axis=1)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(draws, (0.025, 0.975))), abs=0.01)
+
+
+def test_a_paired_difference_keeps_its_own_interval() -> None:
+    row = single("accuracy_change", "difference", -0.1, n=100, ci_low=-0.2, ci_high=0.05, head="frozen")
+    found = only([(cell(), {"rows": [row]})])
+    assert (found.value, found.low, found.high, found.interval, found.k) == (-0.1, -0.2, 0.05, "newcombe", None)
+
+
+def test_holm_runs_over_the_rates_of_one_pruner_alone() -> None:
+    def tested(p: float, head: str = "frozen") -> dict[str, Any]:
+        return {"rows": [single("mcnemar_p", "p-value", p, head=head)]}
+
+    scored = [
+        (cell(rate="0.1"), tested(0.01)),
+        (cell(rate="0.5"), tested(0.004)),
+        (cell(rate="0.9"), tested(0.02)),
+        (cell(rate="0.1", pruner="random"), tested(0.03)),
+        (cell(rate="0.5", pruner="random"), {"rows": [*tested(0.5)["rows"], *tested(0.9, "refit")["rows"]]}),
+        (cell(rate="0.1", seed="1"), tested(0.01)),
+        (cell(rate="0.1", key="1"), tested(0.02)),
+        (cell(rate="0.1", probe_dataset="svhn"), tested(0.03)),
+    ]
+    rows = table(scored)
+    found = [row["value"] for row in rows if row["metric"] == "mcnemar_p_holm"]
+    assert found == pytest.approx([0.02, 0.012, 0.02, 0.06, 0.5, 0.9, 0.01, 0.02, 0.03])
+    for before, row in zip(rows, rows[1:], strict=False):
+        if row["metric"] == "mcnemar_p_holm":
+            assert before["metric"] == "mcnemar_p"
+            assert {name: row[name] for name in (*CELL, "head")} == {name: before[name] for name in (*CELL, "head")}
+
+
+def test_pruners_are_those_of_weights_and_then_of_channels() -> None:
+    weights, channels = {"magnitude": {"scope": "global"}}, {"l1": {"rates": [0.5]}}
+    assert list(pruners({"pruners": weights})) == ["magnitude"]
+    assert pruners({"pruners": weights, "structured": channels}) == weights | channels
 
 
 def test_statistics_are_averaged_and_the_worst_false_positive_rate_is_kept() -> None:

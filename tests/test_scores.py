@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from prunemark.metrics.intervals import paired_difference
 from prunemark.metrics.similarity import cka_parts
 from prunemark.results import COLUMNS
 from prunemark.scores import (
@@ -19,6 +20,7 @@ from prunemark.scores import (
     accuracy_rows,
     agreement_rows,
     check_rows,
+    classes_right,
     detail_rows,
     matrix,
     rounded,
@@ -109,6 +111,13 @@ def test_accuracy_and_error_of_every_head_that_predicted() -> None:
     ]
 
 
+def test_calibration_error_where_confidences_were_kept() -> None:
+    """Frozen: 6 of 10 right at a confidence of 0.9."""
+    confident = samples() | {"confidence_frozen": np.full(10, 0.9, dtype=np.float32)}
+    (row,) = [row for row in accuracy_rows(confident) if row["metric"] == "calibration_error"]
+    assert (row["head"], row["n"], row["value"]) == ("frozen", 10, pytest.approx(0.3))
+
+
 def test_agreement_flips_and_mcnemar_by_hand() -> None:
     rows = by_metric(agreement_rows(samples(), {"predicted_frozen": BEFORE}))
     # Equal at 0, 2, 4, 6, 7. Right before at 0, 1, 2, 4, 5, 7, 8, of which 1, 5, 8 broke; 3 and 9 were repaired.
@@ -116,13 +125,33 @@ def test_agreement_flips_and_mcnemar_by_hand() -> None:
     assert counts == {
         "agreement": (5, 10),
         "agreement_where_right": (4, 7),
+        "agreement_where_wrong": (1, 3),
         "broken": (3, 10),
         "repaired": (2, 10),
     }
     assert rows["mcnemar_p"]["value"] == pytest.approx(binomtest(3, 5).pvalue)
+    assert rows["accuracy_change"]["value"] == pytest.approx(-0.1)
+    ends = rows["accuracy_change"]["ci_low"], rows["accuracy_change"]["ci_high"]
+    assert ends == pytest.approx(paired_difference(both=4, broken=3, repaired=2, neither=1), abs=1e-9)
+    # Before 4, 3, 3 of the classes 0, 1, 2 and now 4, 3, 3: by chance 0.34.
+    assert rows["kappa"]["value"] == pytest.approx((0.5 - 0.34) / (1 - 0.34))
     assert rows["feature_cosine"]["value"] == pytest.approx(0.75)
     assert rows["linear_cka"]["value"] == pytest.approx(2 / 6)
     assert rows["linear_cka"]["n"] == 10
+
+
+def test_every_head_is_held_against_the_same_head_of_the_original() -> None:
+    before = {"predicted_frozen": BEFORE, "predicted_refit": LABELS, "predicted_knn": NOW}
+    rows = agreement_rows(samples() | {"predicted_refit": BEFORE}, before)
+    found = {(row["head"], row["metric"]): row["k"] for row in rows if "head" in row and "k" in row}
+    assert found["frozen", "agreement"] == 5
+    assert found["refit", "agreement"] == found["refit", "agreement_where_right"] == 7
+    assert ("refit", "agreement_where_wrong") not in found
+    assert (found["refit", "broken"], found["refit", "repaired"]) == (3, 0)
+    # Of kNN, which is no head, only what changes in accuracy: wrong before at 1, 5, 6, 8 in the labels' order.
+    assert {name for head, name in found if head == "knn"} == {"broken", "repaired"}
+    assert (found["knn", "broken"], found["knn", "repaired"]) == (0, 4)
+    assert sum(row["metric"] in ("feature_cosine", "linear_cka") for row in rows) == 2
 
 
 def test_agreement_with_itself_is_whole() -> None:
@@ -130,16 +159,31 @@ def test_agreement_with_itself_is_whole() -> None:
     parts = cka_parts(torch.from_numpy(features), torch.from_numpy(features))
     same = {**samples(), "predicted_frozen": BEFORE, "cosine": np.ones(10), "cka_parts": np.array(parts)}
     rows = by_metric(agreement_rows(same, {"predicted_frozen": BEFORE}))
-    assert rows["agreement"]["value"] == rows["feature_cosine"]["value"] == rows["linear_cka"]["value"] == 1
-    assert rows["broken"]["k"] == rows["repaired"]["k"] == 0
-    assert rows["mcnemar_p"]["value"] == 1
+    for metric in ("agreement", "agreement_where_wrong", "feature_cosine", "linear_cka", "kappa", "mcnemar_p"):
+        assert rows[metric]["value"] == 1
+    assert rows["broken"]["k"] == rows["repaired"]["k"] == rows["accuracy_change"]["value"] == 0
 
 
 def test_an_original_that_is_never_right_has_no_agreement_where_right() -> None:
     wrong = (LABELS + 1) % 3
     rows = by_metric(agreement_rows(samples(), {"predicted_frozen": wrong}))
     assert "agreement_where_right" not in rows
-    assert rows["agreement"]["n"] == 10
+    assert rows["agreement"]["n"] == rows["agreement_where_wrong"]["n"] == 10
+
+
+def test_of_one_class_alone_there_is_no_kappa() -> None:
+    ones = np.ones(10, dtype=np.int16)
+    rows = by_metric(agreement_rows(samples() | {"predicted_frozen": ones}, {"predicted_frozen": ones}))
+    assert "kappa" not in rows
+    assert rows["agreement"]["value"] == 1
+
+
+def test_classes_are_counted_by_head() -> None:
+    before = {"predicted_frozen": BEFORE, "predicted_refit": LABELS}
+    assert classes_right(samples() | {"predicted_refit": NOW}, before, 3) == {
+        "frozen": {"n": [3, 3, 4], "original": [3, 2, 2], "pruned": [2, 2, 2]},
+        "refit": {"n": [3, 3, 4], "original": [3, 3, 4], "pruned": [2, 2, 2]},
+    }
 
 
 @pytest.mark.parametrize("kind", ["fragile", "reversible"])

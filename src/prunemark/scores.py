@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from prunemark.metrics.agreement import agreement_matrix, flips
-from prunemark.metrics.intervals import mcnemar, upper_bound, wilson
+from prunemark.metrics.agreement import agreement_matrix, flips, kappa, right_by_class
+from prunemark.metrics.calibration import calibration_error
+from prunemark.metrics.intervals import mcnemar, paired_difference, upper_bound, wilson
 from prunemark.metrics.similarity import linear_cka
 
 Row = dict[str, Any]
@@ -66,35 +67,70 @@ def single(metric: str, unit: str, value: float, **more: Any) -> Row:
 
 
 def accuracy_rows(samples: Arrays) -> list[Row]:
-    """Top-1 accuracy and error under every head that made predictions."""
+    """Top-1 accuracy and error under every head that made predictions; where confidences were kept, how far off they
+    are."""
     labels, rows = samples["labels"], []
     for head in HEADS:
         if f"predicted_{head}" in samples:
-            right, n = int((samples[f"predicted_{head}"] == labels).sum()), len(labels)
+            right = samples[f"predicted_{head}"] == labels
+            k, n = int(right.sum()), len(labels)
             rows += [
-                share("accuracy", "images", right, n, head=head),
-                share("error", "images", n - right, n, head=head),
+                share("accuracy", "images", k, n, head=head),
+                share("error", "images", n - k, n, head=head),
             ]
+            if f"confidence_{head}" in samples:
+                found = calibration_error(samples[f"confidence_{head}"], right)
+                rows.append(single("calibration_error", "probability", found, n=n, head=head))
     return rows
 
 
 def agreement_rows(samples: Arrays, original: Arrays) -> list[Row]:
-    """Original against pruned through the same frozen head: agreement, flips, exact McNemar, feature similarity."""
-    labels, before, now = samples["labels"], original["predicted_frozen"], samples["predicted_frozen"]
-    n, right = len(labels), before == labels
-    changed = flips(labels, before, now)
-    rows = [
-        share("agreement", "images", int((before == now).sum()), n, head="frozen"),
-        share("broken", "images", changed.broken, n, head="frozen"),
-        share("repaired", "images", changed.repaired, n, head="frozen"),
-        single("mcnemar_p", "p-value", mcnemar(changed.broken, changed.repaired), head="frozen"),
+    """Original against pruned on the same images: agreement through either head, flips also of kNN, and how alike the
+    features are.
+
+    The frozen head is the original's for both; a refitted head is each encoder's own, fitted in the same way.
+    """
+    rows = []
+    for head in HEADS:
+        name = f"predicted_{head}"
+        if name in samples and name in original:
+            before, now = original[name], samples[name]
+            if head != "knn":
+                rows += same_rows(samples["labels"], before, now, head)
+            rows += flip_rows(samples["labels"], before, now, head)
+    n = len(samples["labels"])
+    return [
+        *rows,
         single("feature_cosine", "mean over images", float(samples["cosine"].mean()), n=n),
         single("linear_cka", "similarity", linear_cka(*samples["cka_parts"].tolist()), n=n),
     ]
-    if right.any():
-        kept = int((before == now)[right].sum())
-        rows.insert(1, share("agreement_where_right", "images", kept, int(right.sum()), head="frozen"))
-    return rows
+
+
+def same_rows(labels: np.ndarray, before: np.ndarray, now: np.ndarray, head: str) -> list[Row]:
+    """Agreement of two predictions (N,), over all images and over those that the original got right and wrong."""
+    same, right, n = before == now, before == labels, len(labels)
+    rows = [share("agreement", "images", int(same.sum()), n, head=head)]
+    for name, part in (("agreement_where_right", right), ("agreement_where_wrong", ~right)):
+        if part.any():
+            rows.append(share(name, "images", int(same[part].sum()), int(part.sum()), head=head))
+    classes = 1 + int(max(before.max(), now.max()))
+    beyond_chance = kappa(agreement_matrix(before.astype(np.int64), now.astype(np.int64), classes))
+    known = np.isfinite(beyond_chance)
+    return [*rows, single("kappa", "coefficient", beyond_chance, n=n, head=head)] if known else rows
+
+
+def flip_rows(labels: np.ndarray, before: np.ndarray, now: np.ndarray, head: str) -> list[Row]:
+    """Broken and repaired images of two predictions (N,), what they change in accuracy, and exact McNemar."""
+    changed, n, right = flips(labels, before, now), len(labels), int((before == labels).sum())
+    both = right - changed.broken
+    low, high = paired_difference(both, changed.broken, changed.repaired, n - right - changed.repaired)
+    ends = {"ci_low": rounded(low), "ci_high": rounded(high)}
+    return [
+        share("broken", "images", changed.broken, n, head=head),
+        share("repaired", "images", changed.repaired, n, head=head),
+        single("accuracy_change", "difference", (changed.repaired - changed.broken) / n, n=n, **ends, head=head),
+        single("mcnemar_p", "p-value", mcnemar(changed.broken, changed.repaired), head=head),
+    ]
 
 
 def check_rows(trials: CheckTrials, altered: bool) -> list[Row]:
@@ -156,4 +192,14 @@ def matrix(samples: Arrays, original: Arrays, classes: int) -> list[list[int]]:
     found: list[list[int]] = agreement_matrix(
         original["predicted_frozen"].astype(np.int64), samples["predicted_frozen"].astype(np.int64), classes
     ).tolist()
+    return found
+
+
+def classes_right(samples: Arrays, original: Arrays, classes: int) -> dict[str, dict[str, list[int]]]:
+    """Per head and class: ``n`` images, and how many the ``original`` and the ``pruned`` encoder predict right."""
+    labels, found = samples["labels"].astype(np.int64), {}
+    for head in ("frozen", "refit"):
+        before, now = (right_by_class(labels, of[f"predicted_{head}"], classes) for of in (original, samples))
+        n = np.bincount(labels, minlength=classes)
+        found[head] = {"n": n.tolist(), "original": before.tolist(), "pruned": now.tolist()}
     return found

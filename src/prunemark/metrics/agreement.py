@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,3 +25,17 @@ def flips(labels: np.ndarray, original: np.ndarray, pruned: np.ndarray) -> Flips
     """Flips of correctness between two predictions (N,) of the same labelled images (N,)."""
     was, now = original == labels, pruned == labels
     return Flips(broken=int((was & ~now).sum()), repaired=int((~was & now).sum()))
+
+
+def kappa(matrix: np.ndarray) -> float:
+    """Cohen's kappa (1960, equation 1) of an agreement matrix of counts (classes, classes): agreement beyond what the
+    two marginal distributions give by chance; NaN where both sides only ever name one and the same class.
+    """
+    shares = matrix / matrix.sum()
+    observed, chance = float(np.trace(shares)), float(shares.sum(axis=1) @ shares.sum(axis=0))
+    return math.nan if chance == 1 else (observed - chance) / (1 - chance)
+
+
+def right_by_class(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """How many images of each class (classes,) were predicted right, of labels and predictions (N,)."""
+    return np.bincount(labels[predicted == labels], minlength=classes)

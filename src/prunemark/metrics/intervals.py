@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 from scipy.special import bdtr, betaincinv
@@ -39,3 +40,43 @@ def mcnemar(broken: int, repaired: int) -> float:
     """The exact two-sided p-value of McNemar's test (1947): 2 P(Bin(b + c, 1/2) <= min(b, c)), at most 1."""
     n = broken + repaired
     return min(1.0, 2 * float(bdtr(min(broken, repaired), n, 0.5)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values (1979) of one family of tests, in the order given: reject where at most the level."""
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def paired_difference(both: int, broken: int, repaired: int, neither: int) -> tuple[float, float]:
+    """The 95 % interval of the change of accuracy, (repaired - broken) / n, on the same n images (Newcombe 1998,
+    Statistics in Medicine 17, 2635-2650, method 10: Wilson ends of both shares, joined by their correlation).
+
+    Args:
+        both, broken, repaired, neither: images right both times, only before, only after, and never.
+    """
+    n = both + broken + repaired + neither
+    before, after = (both + broken) / n, (both + repaired) / n
+    before_low, before_high = wilson(both + broken, n)
+    after_low, after_high = wilson(both + repaired, n)
+    phi = correlation(both, broken, repaired, neither)
+
+    def joined(a: float, b: float) -> float:
+        return math.sqrt(max(0.0, a * a - 2 * phi * a * b + b * b))
+
+    change = (repaired - broken) / n
+    down, up = joined(after - after_low, before_high - before), joined(after_high - after, before - before_low)
+    return change - down, change + up
+
+
+def correlation(both: int, broken: int, repaired: int, neither: int) -> float:
+    """Newcombe's phi of a paired table, its covariance corrected for continuity where positive; 0 where a margin is."""
+    n = both + broken + repaired + neither
+    margins = (both + broken) * (repaired + neither) * (both + repaired) * (broken + neither)
+    if margins == 0:
+        return 0.0
+    covariance = both * neither - broken * repaired
+    return (max(covariance - n / 2, 0.0) if covariance > 0 else covariance) / math.sqrt(margins)

@@ -89,12 +89,16 @@ def fit_heads(encoder: Encoder, images: Data, frozen: Head, head_images: int) ->
 
 
 def predictions(heads: dict[str, Head], train: Tensor, test: Tensor, images: Data, head_images: int) -> rows.Arrays:
-    """Labels and predicted classes (N,) of the test set under every head and kNN."""
+    """Labels and predicted classes (N,) of the test set under every head and kNN, and the heads' confidence: the
+    softmax of the predicted class (N,)."""
     _, labels = images.head_part(head_images)
-    found = {name: head.predict(test) for name, head in heads.items()}
-    found["knn"] = knn_predict(train, labels, test, images.classes)
-    compact = {f"predicted_{name}": predicted.numpy().astype(np.int16) for name, predicted in found.items()}
-    return {"labels": images.labels("test").numpy().astype(np.int16), **compact}
+    found: rows.Arrays = {"labels": images.labels("test").numpy().astype(np.int16)}
+    for name, head in heads.items():
+        logits = head.logits(test)
+        found[f"predicted_{name}"] = logits.argmax(dim=1).numpy().astype(np.int16)
+        found[f"confidence_{name}"] = logits.double().softmax(dim=1).amax(dim=1).numpy().astype(np.float32)
+    voted = knn_predict(train, labels, test, images.classes)
+    return {**found, "predicted_knn": voted.numpy().astype(np.int16)}
 
 
 def readings(
@@ -161,6 +165,7 @@ def score(
         before = read_arrays(original / "samples.npz")
         table += rows.agreement_rows(samples, before)
         content["agreement_matrix"] = rows.matrix(samples, before, classes)
+        content["classes_right"] = rows.classes_right(samples, before, classes)
     for folder in (marked, *checks):
         name = scheme_name(folder, marked)
         for head in ("", *HEADS):
