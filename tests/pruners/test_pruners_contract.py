@@ -1,53 +1,53 @@
-"""What every pruner must keep, whatever it is; and magnitude and random against something independent."""
+"""What every criterion must keep, whatever it is: its signature, its scores, and that it leaves no trace."""
 
 from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import prune as torch_prune
 
 from prunemark import methods
-from prunemark.encoder import Architecture, Encoder, snap, state_bytes, weights
-from prunemark.mask import apply, masks_from_scores
-from prunemark.randomness import draw_parameters, generator
+from prunemark.batches import Batches
+from prunemark.encoder import Encoder, state_bytes, weights
+from prunemark.scopes import SCOPES
 
 NAMES = methods.names("pruners")
+Score = Callable[..., dict[str, Tensor]]
 
 
-@pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return snap(draw_parameters(Encoder(Architecture("resnet18", 4, 16)), generator("test encoder")).eval())
+def module_bytes(module: nn.Module) -> list[bytes]:
+    return [tensor.numpy().tobytes() for tensor in module.state_dict().values()]
 
 
-@pytest.fixture(scope="module")
-def images() -> Tensor:
-    return torch.randint(0, 256, (32, 16, 16, 3), dtype=torch.uint8, generator=generator("test images"))
-
-
-def score(name: str, encoder: Encoder, images: Tensor, seed: int = 0) -> dict[str, Tensor]:
-    settings = methods.complete("pruners", name, {})
-    found: dict[str, Tensor] = methods.load("pruners", name).scores(
-        encoder, images, generator("test", seed), **settings
-    )
-    return found
+def hooks(module: nn.Module) -> int:
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return sum(len(getattr(part, kind)) for part in module.modules() for kind in kinds)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_signature_knows_no_rate(name: str) -> None:
     module = methods.load("pruners", name)
-    expected = ["encoder", "images", "generator", *module.SETTINGS]
+    expected = ["encoder", "batches", "generator", *module.SETTINGS]
     assert list(inspect.signature(module.scores).parameters) == expected
+    assert getattr(module, "SCOPE", "global") in SCOPES
+    assert set(getattr(module, "LEAST", {})) <= set(module.SETTINGS)
 
 
 @pytest.mark.parametrize("architecture", methods.names("encoders"))
 @pytest.mark.parametrize("name", NAMES)
-def test_scores_are_finite_and_of_all_prunable_weights(name: str, architecture: str, images: Tensor) -> None:
-    encoder = draw_parameters(Encoder(Architecture(architecture, 2, 16)), generator("test")).eval()
-    found = score(name, encoder, images)
+def test_scores_are_finite_and_of_all_prunable_weights(
+    name: str,
+    architecture: str,
+    score: Score,
+    new_encoder: Callable[..., Encoder],
+    new_batches: Callable[..., Batches],
+) -> None:
+    encoder = new_encoder(2, 16, architecture)
+    found = score(name, encoder, new_batches(encoder, count=4, size=4))
     assert {key: part.shape for key, part in found.items()} == {key: w.shape for key, w in weights(encoder).items()}
     for part in found.values():
         assert part.is_floating_point()
@@ -56,89 +56,73 @@ def test_scores_are_finite_and_of_all_prunable_weights(name: str, architecture: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_scores_are_a_function_of_their_arguments(name: str, encoder: Encoder, images: Tensor) -> None:
-    torch.manual_seed(1)
-    first = score(name, encoder, images)
-    torch.manual_seed(2)
-    again = score(name, copy.deepcopy(encoder), images.clone())
-    assert all(torch.equal(first[key], again[key]) for key in first)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_arguments_are_left_untouched(name: str, encoder: Encoder, images: Tensor) -> None:
-    before, pixels = state_bytes(encoder), images.clone()
-    found = score(name, encoder, images)
-    for part in found.values():
-        part.fill_(7)
-    assert state_bytes(encoder) == before
-    assert torch.equal(images, pixels)
-    assert not encoder.training
-    assert all(p.requires_grad and p.grad is None for p in encoder.parameters())
-
-
-@pytest.mark.parametrize("scope", ["global", "layer"])
-@pytest.mark.parametrize("name", NAMES)
-def test_only_convolutions_and_linear_layers_are_pruned(
-    name: str, scope: str, encoder: Encoder, images: Tensor
+def test_scores_of_weights_that_are_all_zero_are_numbers(
+    name: str, score: Score, encoder: Encoder, batches: Batches
 ) -> None:
-    pruned = apply(copy.deepcopy(encoder), masks_from_scores(score(name, encoder, images), "0.99", scope))
-    before = encoder.state_dict()
-    zeros = 0
-    for key, tensor in pruned.state_dict().items():
-        if key in weights(encoder):
-            zeros += int((tensor == 0).sum())
-        else:
-            assert torch.equal(tensor, before[key]), key
-    assert zeros >= 0.989 * sum(weight.numel() for weight in weights(encoder).values())
-    norms = [module for module in pruned.modules() if isinstance(module, nn.BatchNorm2d)]
-    assert norms
-    assert all(norm.weight.all() for norm in norms)
-
-
-@pytest.mark.parametrize("rate", ["0.1", "0.5", "0.9"])
-def test_global_magnitude_removes_what_torch_removes(rate: str, images: Tensor) -> None:
-    """torch.nn.utils.prune.global_unstructured with L1Unstructured, on weights of distinct magnitude."""
-    encoder = Encoder(Architecture("resnet18", 4, 16)).eval()
-    total = sum(weight.numel() for weight in weights(encoder).values())
-    ranks = (torch.randperm(total, generator=generator("test ranks")) + 1) / 2**18
-    signs = torch.randint(0, 2, (total,), generator=generator("test signs")) * 2 - 1
+    empty = copy.deepcopy(encoder)
     with torch.no_grad():
-        parts = (ranks * signs).split([weight.numel() for weight in weights(encoder).values()])
-        for weight, part in zip(weights(encoder).values(), parts, strict=True):
-            weight.copy_(part.view(weight.shape))
-    mask = masks_from_scores(score("magnitude", encoder, images), rate, "global")
-
-    theirs = copy.deepcopy(encoder).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    owners = {name: theirs.get_submodule(name.removesuffix(".weight")) for name in weights(encoder)}
-    pairs = [(module, "weight") for module in owners.values()]
-    torch_prune.global_unstructured(pairs, pruning_method=torch_prune.L1Unstructured, amount=float(rate))
-    for name, module in owners.items():
-        assert torch.equal(mask[name], module.weight_mask.bool()), name
+        for weight in weights(empty).values():
+            weight.zero_()
+    assert all(part.isfinite().all() for part in score(name, empty, batches).values())
 
 
-def test_magnitude_is_the_absolute_value(encoder: Encoder, images: Tensor) -> None:
-    found = score("magnitude", encoder, images)
-    for name, weight in weights(encoder).items():
-        assert torch.equal(found[name], torch.where(weight < 0, -weight, weight).detach())
+@pytest.mark.parametrize("name", NAMES)
+def test_scores_are_a_function_of_their_arguments(
+    name: str, score: Score, encoder: Encoder, batches: Batches, new_batches: Callable[..., Batches]
+) -> None:
+    torch.manual_seed(1)
+    ambient = torch.get_rng_state()
+    first = score(name, encoder, batches)
+    assert torch.equal(torch.get_rng_state(), ambient)
+    torch.manual_seed(2)
+    again = score(name, copy.deepcopy(encoder), new_batches(encoder))
+    assert first.keys() == again.keys()
+    assert all(first[key].numpy().tobytes() == again[key].numpy().tobytes() for key in first)
 
 
-@pytest.mark.parametrize("rate", ["0.2", "0.5", "0.9"])
-def test_random_removes_the_same_share_everywhere(rate: str, images: Tensor) -> None:
-    """Under a uniform draw the count per layer is hypergeometric: within 5 standard deviations of the rate."""
-    encoder = Encoder(Architecture("resnet18", 8, 16)).eval()
-    mask = masks_from_scores(score("random", encoder, images), rate, "global")
-    share = float(rate)
-    for name, part in mask.items():
-        allowed = 5 * (share * (1 - share) / part.numel()) ** 0.5
-        assert abs(float((~part).double().mean()) - share) < allowed, name
+@pytest.mark.parametrize("name", NAMES)
+def test_arguments_are_left_untouched(name: str, score: Score, encoder: Encoder, batches: Batches) -> None:
+    given = copy.deepcopy(encoder)
+    given.backbone.bn1.requires_grad_(False)
+    batches.objective.projector[0].requires_grad_(False)
+    both = (given, batches.objective)
+    before, objective, pixels = state_bytes(given), module_bytes(batches.objective), batches.images.clone()
+    steps = [tensor.clone() for key, tensor in given.state_dict().items() if key.endswith("num_batches_tracked")]
+    flags = [parameter.requires_grad for part in both for parameter in part.parameters()]
+    for part in score(name, given, batches).values():
+        part.fill_(7)
+    assert state_bytes(given) == before
+    assert steps == [t for key, t in given.state_dict().items() if key.endswith("num_batches_tracked")]
+    assert module_bytes(batches.objective) == objective
+    assert torch.equal(batches.images, pixels)
+    assert [parameter.requires_grad for part in both for parameter in part.parameters()] == flags
+    assert all(parameter.grad is None for part in both for parameter in part.parameters())
+    assert not any(module.training for part in both for module in part.modules())
+    assert [hooks(part) for part in both] == [0, 0]
+    batches.objective.projector[0].requires_grad_(True)
 
 
-def test_random_is_another_draw_under_another_seed_and_blind_to_weights(encoder: Encoder, images: Tensor) -> None:
-    first, other = score("random", encoder, images), score("random", encoder, images, seed=1)
-    assert all(not torch.equal(first[name], other[name]) for name in first)
-    changed = copy.deepcopy(encoder)
-    with torch.no_grad():
-        for parameter in changed.parameters():
-            parameter.mul_(3)
-    again = score("random", changed, 255 - images)
-    assert all(torch.equal(first[name], again[name]) for name in first)
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if "batch_count" not in methods.load("pruners", name).SETTINGS]
+)
+def test_a_criterion_without_batches_looks_at_none(name: str, score: Score, encoder: Encoder, batches: Batches) -> None:
+    first, blind = score(name, encoder, batches), score(name, encoder, None)
+    assert all(torch.equal(first[key], blind[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "batch_count" in methods.load("pruners", name).SETTINGS])
+def test_a_criterion_of_batches_looks_at_as_many_as_asked(
+    name: str, score: Score, encoder: Encoder, new_batches: Callable[..., Batches]
+) -> None:
+    class Counted(Batches):
+        counts: list[int] = []  # noqa: RUF012
+
+        def draw(self, count: int, generator: torch.Generator):
+            self.counts.append(count)
+            return super().draw(count, generator)
+
+    plain = new_batches(encoder)
+    counted = Counted(plain.images, plain.size, plain.objective, plain.two_views)
+    found = [score(name, encoder, counted, batch_count=count) for count in (1, 2)]
+    assert counted.counts == [1, 2]
+    assert any(not torch.equal(found[0][key], found[1][key]) for key in found[0])
