@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -16,18 +17,22 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from prunemark import methods
+from prunemark.batches import Batches
 from prunemark.encoder import Architecture, Encoder, snap, state, state_bytes, weights
 from prunemark.errors import PrunemarkError
 from prunemark.files import write_bytes
 from prunemark.mask import Mask, apply, decode, encode, entropy_bytes, masks_from_scores, pruned_count
+from prunemark.objectives import simclr
 from prunemark.params import canonical_rate
 from prunemark.randomness import draw_parameters, generator
 from prunemark.record import sha256_file
-from prunemark.stages.prune import read_pruned, sparsity
+from prunemark.scopes import PATTERNS, SCOPES
+from prunemark.stages._pruned import read_pruned
+from prunemark.stages.prune import sparsity
 from prunemark.store import write_encoder
 
 PRUNERS = methods.names("pruners")
-SCOPES = ("global", "layer")
+FREE = ("global", "layer", "row")
 RATES = ("0", "0.01", "0.1", "0.3333333333333333", "0.5", "0.9", "0.95", "0.99", "0.999", "0.9999999")
 SHA = "ab" * 32
 
@@ -43,6 +48,16 @@ def draw_encoder(width: int) -> Encoder:
     return snap(encoder.eval())
 
 
+def score(pruner: str, encoder: Encoder) -> dict[str, Tensor]:
+    images = torch.randint(0, 256, (8, 16, 16, 3), dtype=torch.uint8, generator=generator("test images"))
+    objective = simclr.build(encoder.features, generator("test objective"), **simclr.SETTINGS).eval()
+    batches, source = Batches(images, 4, objective, simclr.VIEWS), generator("test scores")
+    found: dict[str, Tensor] = methods.load("pruners", pruner).scores(
+        encoder, batches, source, **methods.complete("pruners", pruner, {})
+    )
+    return found
+
+
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
     return draw_encoder(4)
@@ -50,14 +65,14 @@ def encoder() -> Encoder:
 
 @pytest.fixture(scope="module")
 def scored(encoder: Encoder) -> Callable[[str], dict[str, Tensor]]:
-    images = torch.randint(0, 256, (32, 16, 16, 3), dtype=torch.uint8, generator=generator("test images"))
-    found = {
-        name: methods.load("pruners", name).scores(
-            encoder, images, generator("test scores"), **methods.complete("pruners", name, {})
-        )
-        for name in PRUNERS
-    }
-    return found.__getitem__
+    return {name: score(name, encoder) for name in PRUNERS}.__getitem__
+
+
+def compared(mask: Mask, scope: str) -> list[Tensor]:
+    """The kept flags that a scope ranks together."""
+    if scope == "global":
+        return [torch.cat([part.flatten() for part in mask.values()])]
+    return [row for part in mask.values() for row in (part.flatten(1) if scope == "row" else part.reshape(1, -1))]
 
 
 def removed(mask: Mask) -> int:
@@ -89,7 +104,7 @@ def test_the_count_where_binary_fractions_or_halves_mislead(rate: str, total: in
     assert pruned_count(rate, total) == expected
 
 
-@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("scope", FREE)
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_masks_are_nested_and_as_large_as_asked(
     pruner: str, scope: str, encoder: Encoder, scored: Callable[[str], dict[str, Tensor]]
@@ -100,22 +115,20 @@ def test_masks_are_nested_and_as_large_as_asked(
     for rate in RATES:
         mask = masks_from_scores(scores, rate, scope)
         assert all((before[name] | ~mask[name]).all() for name in before)
-        groups = [removed(mask)], [total]
-        if scope == "layer":
-            groups = [int((~part).sum()) for part in mask.values()], [part.numel() for part in mask.values()]
-        for count, size in zip(*groups, strict=True):
-            assert abs(count - Decimal(rate) * size) <= Decimal("0.5")
-        described = sparsity(encoder, mask, rate)
+        groups = compared(mask, scope)
+        for group in groups:
+            assert abs(int((~group).sum()) - Decimal(rate) * len(group)) <= Decimal("0.5")
+        described = sparsity(mask, rate)
         assert described["removed"] == removed(mask)
         assert described["total"] == total
-        assert abs(described["achieved"] - float(rate)) <= (1 if scope == "global" else len(mask)) / total
+        assert abs(described["achieved"] - float(rate)) <= len(groups) / total
         assert {name: layer["removed"] for name, layer in described["layers"].items()} == {
             name: int((~mask[name]).sum()) for name in mask
         }
         before = mask
 
 
-@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("scope", ["global", "layer"])
 def test_the_lowest_scores_go(scope: str) -> None:
     scores = {"b": torch.tensor([[4.0, 1.0], [3.0, 2.0]]), "a": torch.tensor([0.5, 9.0, 8.0, 7.0])}
     mask = masks_from_scores(scores, "0.5", scope)
@@ -159,11 +172,108 @@ def test_infinite_scores_are_numbers_and_nan_is_none() -> None:
 def test_a_scope_or_rate_that_does_not_exist() -> None:
     with pytest.raises(PrunemarkError) as caught:
         masks_from_scores({"a": torch.ones(4)}, "0.5", "locl")
-    assert str(caught.value) == "scope: 'locl' is not allowed: global or layer"
-    for rate in ("1", "1.2", "-0.1", "nan", "inf", "half", ""):
+    assert str(caught.value) == "scope: 'locl' is not allowed: global, layer, row, 2:4, 4:8"
+    for rate, scope in itertools.product(("1", "1.2", "-0.1", "nan", "inf", "half", ""), FREE):
         with pytest.raises(PrunemarkError) as caught:
-            masks_from_scores({"a": torch.ones(4)}, rate, "global")
+            masks_from_scores({"a": torch.ones(4, 4)}, rate, scope)
         assert str(caught.value) == f"rate: {rate!r} is not allowed: a number of at least 0 and below 1"
+
+
+@pytest.mark.parametrize("scope", PATTERNS)
+def test_a_pattern_reaches_its_rate_and_none(scope: str) -> None:
+    scores = {"a": torch.rand(3, 8, generator=generator("test scores"))}
+    assert masks_from_scores(scores, "0", scope)["a"].all()
+    assert masks_from_scores(scores, "0.5", scope)["a"].sum() == 12
+    for rate in ("0.25", "0.4999999999999999", "0.50001", "0.9"):
+        with pytest.raises(PrunemarkError) as caught:
+            masks_from_scores(scores, rate, scope)
+        assert str(caught.value) == f"rate {rate} cannot be met: {scope} reaches 0 and 0.5, nothing between"
+    for rate in ("1.2", "nan", "half", ""):
+        with pytest.raises(PrunemarkError, match=r"^rate:? [^\n]*$"):
+            masks_from_scores(scores, rate, scope)
+
+
+def kept(scores: list, shape: tuple[int, ...], scope: str) -> list[int]:
+    """The mask at rate 0.5, flat."""
+    tensor = torch.tensor(scores, dtype=torch.float32).view(shape)
+    return masks_from_scores({"a": tensor}, "0.5", scope)["a"].int().flatten().tolist()
+
+
+def test_a_row_is_an_output_channel() -> None:
+    """Of the four small and four large scores, each row loses its two smallest; a row of three loses 1.5, that is 2."""
+    assert kept([1, 2, 3, 4, 8, 7, 6, 5], (2, 4), "row") == [0, 0, 1, 1, 1, 1, 0, 0]
+    assert kept([1, 2, 3, 4, 8, 7, 6, 5], (2, 4), "layer") == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert kept([1, 2, 3, 4, 8, 7, 6, 5], (2, 2, 1, 2), "row") == [0, 0, 1, 1, 1, 1, 0, 0]
+    assert kept([3, 1, 2, 4, 6, 5], (2, 3), "row") == [1, 0, 0, 0, 1, 0]
+
+
+def test_two_of_four_neighbours_along_the_inputs() -> None:
+    """Neighbours in memory are kernel places, (in, kw) = (4, 2) here: the four of a place lie two apart."""
+    assert kept([1, 2, 3, 4, 8, 7, 6, 5], (1, 8), "2:4") == [0, 0, 1, 1, 1, 1, 0, 0]
+    assert kept([1, 8, 2, 7, 3, 6, 4, 5], (1, 4, 1, 2), "2:4") == [0, 1, 0, 1, 1, 0, 1, 0]
+    assert kept([1, 8, 2, 7, 3, 6, 4, 5], (1, 4, 2, 1), "2:4") == [0, 1, 0, 1, 1, 0, 1, 0]
+
+
+def test_four_of_eight_neighbours_along_the_inputs() -> None:
+    """(in, kw) = (4, 2): the row is all inputs of the first place, then all of the second."""
+    assert kept([1, 2, 3, 4, 8, 7, 6, 5], (1, 8), "4:8") == [0, 0, 0, 0, 1, 1, 1, 1]
+    scores = [1, 16, 2, 15, 3, 14, 4, 13, 12, 5, 11, 6, 10, 7, 9, 8]
+    assert kept(scores, (1, 8, 1, 2), "4:8") == [0, 1] * 4 + [1, 0] * 4
+    assert kept(scores, (1, 8, 1, 2), "2:4") == [0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1, 0, 0, 1, 0, 1]
+    assert kept(scores, (2, 8), "4:8") == [0, 1] * 4 + [1, 0] * 4
+
+
+def test_what_a_row_has_over_is_ranked_together_by_layer() -> None:
+    """Rows of 5 and 6 have 1 and 2 over; rows of 3 are left over whole; one weight alone rounds to the even count."""
+    assert kept([1, 2, 3, 4, 9, 4, 3, 2, 1, 8], (2, 5), "2:4") == [0, 0, 1, 1, 1, 1, 1, 0, 0, 0]
+    assert kept([1, 2, 3, 4, 9, 8, 4, 3, 2, 1, 6, 7], (2, 6), "2:4") == [0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0]
+    assert kept([6, 1, 5, 2, 3, 4], (2, 3), "2:4") == [1, 0, 1, 0, 0, 1]
+    assert kept([1, 2, 3, 4, 0], (1, 5), "2:4") == [0, 0, 1, 1, 1]
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 5), st.integers(1, 6), st.integers(1, 3), st.integers(0, 3), st.integers(0, 2**31))
+def test_masks_by_row_are_those_of_a_sort_and_nested(out: int, into: int, side: int, most: int, seed: int) -> None:
+    scores = torch.randint(0, most + 1, (out, into, side, side), generator=torch.Generator().manual_seed(seed))
+    before = torch.ones_like(scores, dtype=torch.bool)
+    for rate in RATES:
+        mask = masks_from_scores({"a": scores.float()}, rate, "row")["a"]
+        for row, values in zip(mask.flatten(1).tolist(), scores.flatten(1).tolist(), strict=True):
+            order = sorted(range(len(row)), key=lambda place, values=values: (values[place], place))
+            gone = set(order[: round(Fraction(rate) * len(row))])
+            assert row == [place not in gone for place in range(len(row))]
+        assert (before | ~mask).all()
+        before = mask
+
+
+@settings(max_examples=50)
+@given(
+    st.integers(1, 4), st.integers(1, 17), st.integers(1, 3), st.sampled_from(sorted(PATTERNS)), st.integers(0, 2**31)
+)
+def test_patterns_are_those_of_a_sort(out: int, into: int, side: int, scope: str, seed: int) -> None:
+    scores = torch.randint(0, 9, (out, into, side, 2), generator=torch.Generator().manual_seed(seed)).float()
+    mask = masks_from_scores({"a": scores}, "0.5", scope)["a"]
+    size = {"2:4": 4, "4:8": 8}[scope]
+    groups, left_over = [], []
+    for o in range(out):
+        row = [(o, i, y, x) for y in range(side) for x in range(2) for i in range(into)]
+        whole = len(row) - len(row) % size
+        groups += [row[start : start + size] for start in range(0, whole, size)]
+        left_over += row[whole:]
+    for group in [*groups, left_over]:
+        order = sorted(group, key=lambda place: float(scores[place]))
+        gone = order[: round(Fraction(len(group), 2))]
+        assert [place for place in order if not mask[place]] == gone
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_how_scores_lie_in_memory_does_not_matter(scope: str) -> None:
+    scores = {"a": torch.rand(8, 8, 3, 3, generator=generator("test scores"))}
+    there = {"a": scores["a"].to(memory_format=torch.channels_last)}
+    assert there["a"].stride() != scores["a"].stride()
+    first, again = (masks_from_scores(part, "0.5", scope) for part in (scores, there))
+    assert equal(first, again)
+    assert encode(first, SHA) == encode(again, SHA)
 
 
 def test_applying_sets_zeros_and_leaves_the_rest(encoder: Encoder) -> None:
@@ -236,11 +346,9 @@ def test_the_entropy_is_that_of_its_formula(mask: Mask) -> None:
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_the_container_is_near_the_entropy(pruner: str) -> None:
     large = draw_encoder(16)
-    images = torch.zeros(4, 16, 16, 3, dtype=torch.uint8)
-    settings = methods.complete("pruners", pruner, {})
-    scores = methods.load("pruners", pruner).scores(large, images, generator("test scores"), **settings)
+    scores = score(pruner, large)
     for rate in ("0", "0.01", "0.1", "0.5", "0.9", "0.99", "0.999"):
-        for scope in SCOPES:
+        for scope in SCOPES if rate in ("0", "0.5") else FREE:
             mask = masks_from_scores(scores, rate, scope)
             size = len(encode(mask, SHA))
             assert entropy_bytes(mask) < size <= 1.15 * entropy_bytes(mask) + 4096, (rate, scope)
@@ -330,9 +438,10 @@ def test_rate_zero_is_a_bitwise_no_op_through_the_files(
 ) -> None:
     write_encoder(tmp_path / "encoder.safetensors", encoder)
     mask = masks_from_scores(scored(pruner), "0", "global")
-    write_bytes(tmp_path / "mask.pmk", encode(mask, sha256_file(tmp_path / "encoder.safetensors")))
-    assert state_bytes(read_pruned(tmp_path, tmp_path)) == state_bytes(encoder)
-    assert state_bytes(read_pruned(tmp_path, None)) == state_bytes(encoder)
+    write_bytes(tmp_path / "pruned" / "mask.pmk", encode(mask, sha256_file(tmp_path / "encoder.safetensors")))
+    for pruned in (tmp_path / "pruned", None):
+        found = read_pruned(tmp_path, pruned)
+        assert state_bytes(found.served) == state_bytes(found.held) == state_bytes(encoder)
 
 
 def test_a_mask_made_for_other_bytes_is_refused(encoder: Encoder, tmp_path: Path) -> None:

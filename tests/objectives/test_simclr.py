@@ -108,6 +108,20 @@ def test_the_projector_is_the_papers() -> None:
     assert loss.item() == pytest.approx(written_out(projected.detach().numpy(), 0.5), rel=1e-5)
 
 
+def test_terms_are_the_losses_of_the_views_one_by_one() -> None:
+    """-log of the softmax over all other views, at the other view of the same image; their mean is the loss."""
+    objective = build(5, generator("test"), temperature=0.2, projection_dim=4).eval()
+    views = torch.randn(6, 5, generator=generator("test views"))
+    terms = objective.terms(lambda x: x, views)
+    assert terms.shape == (6,)
+    z = objective.projector(views).detach().double().numpy()
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    for i, term in enumerate(terms.tolist()):
+        weights = {k: math.exp(z[i] @ z[k] / 0.2) for k in range(6) if k != i}
+        assert term == pytest.approx(-math.log(weights[(i + 3) % 6] / sum(weights.values())), rel=1e-5)
+    assert terms.mean().item() == pytest.approx(objective(lambda x: x, views).item(), rel=1e-6)
+
+
 def test_the_projector_is_drawn_from_its_generator_alone() -> None:
     def weights(seed: int, ambient: int) -> Tensor:
         torch.manual_seed(ambient)
