@@ -28,6 +28,7 @@ ARTEFACTS = {
     "scores": ("samples.npz", "scores.json"),
     "report": (
         "results.csv",
+        "landmarks.csv",
         "metrics.json",
         "conditions.json",
         "report.html",

@@ -129,6 +129,7 @@ class Params(Strict):
     alterations: dict[Name, Alteration]
     rates: list[Annotated[float, Field(ge=0, lt=1)]]
     head_images: Annotated[int, Field(ge=10)]
+    utility_drop: Annotated[float, Field(gt=0, le=1)] = 0.05
     threads: Annotated[int, Field(ge=1, le=256)]
     device: Literal["auto", "cpu", "cuda"]
 

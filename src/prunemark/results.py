@@ -172,6 +172,8 @@ def metrics(summaries: list[Summary]) -> dict[str, Any]:
     """The summary as a tree for ``dvc metrics``: dataset / encoder / watermark / pruner / rate / metric."""
     tree: dict[str, Any] = {}
     for point in summaries:
+        if point.unit == "p-value" and point.encoders > 1:
+            continue  # one test per encoder, and their mean is no p-value
         at = point.place
         level = tree
         for name in ("dataset", "encoder", "watermark", "pruner", "rate"):

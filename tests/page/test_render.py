@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prunemark import results, scores
+from prunemark import landmarks, results, scores
 from prunemark.page import render as page
 from prunemark.page.numbers import Book
 from prunemark.page.tables import Panel
@@ -49,6 +49,7 @@ def asked(**changes):
         "rates": [0, *map(float, RATES)],
         "threads": 1,
         "device": "auto",
+        "utility_drop": 0.2,
     }
     return whole | changes
 
@@ -117,6 +118,7 @@ def grid(params):
                     more = {"cosine": np.full(IMAGES, 0.9), "cka_parts": np.array([1.0, 2.0, 2.0])}
                     table += scores.agreement_rows(now | more, before)
                     content["agreement_matrix"] = scores.matrix(now, before, CLASSES)
+                    content["classes_right"] = scores.classes_right(now, before, CLASSES)
                 for name in ([watermark] if watermark != "none" else []) + names:
                     table += scores.check_rows(trials(params, name, altered, generator), altered)
                 cell = (dataset, encoder, str(seed), watermark, str(key), pruner, rate, dataset)
@@ -133,7 +135,8 @@ def render(params=None, conditions=None):
     contents = grid(params)
     rows = results.table(contents.items())
     summaries = results.summarise(rows)
-    return page.render(rows, summaries, contents, params, CONDITIONS if conditions is None else conditions), rows
+    found = landmarks.landmarks(rows, summaries, params)
+    return page.render(rows, summaries, found, contents, params, CONDITIONS if conditions is None else conditions), rows
 
 
 class Cells(HTMLParser):
@@ -206,7 +209,7 @@ def test_every_number_names_its_row_and_equals_it(whole):
     shown = [
         (re.search(r"^results.csv line (\d+): accuracy (\w+), cell (\S+),", title), number)
         for title, number in Cells(text).cells
-        if title.startswith("results.csv line") and ": accuracy" in title and "minus" not in title
+        if title.startswith("results.csv line") and ": accuracy " in title and "minus" not in title
     ]
     main = {match[3] + match[2] for match, _ in shown}
     assert len(main) == 3 * 3 * (1 + 2 * len(RATES)) + 2 * 2
@@ -218,14 +221,14 @@ def test_every_number_names_its_row_and_equals_it(whole):
         assert f",accuracy,images,{row['value']},{row['k']},{row['n']}," in lines[int(match[1]) - 1]
 
 
-def test_a_mark_in_a_destroyed_encoder_is_moot(whole):
+def test_a_mark_beyond_the_utility_gate_is_moot(whole):
     text, rows = whole
     refit = {
         tuple(row[name] for name in ("watermark", "pruner", "rate")): row["value"]
         for row in rows
         if row["metric"] == "accuracy" and row["head"] == "refit"
     }
-    level = (1 / CLASSES + refit["uchida", "original", "0"]) / 2
+    level = refit["uchida", "original", "0"] - 0.2
     below = {key for key, value in refit.items() if key[0] == "uchida" and value < level}
     assert {key[2] for key in below} == {"0.9"}
     for title, number in Cells(text).cells:
@@ -234,6 +237,14 @@ def test_a_mark_in_a_destroyed_encoder_is_moot(whole):
             assert ("moot" in number) == ((cell[3], cell[5], cell[6]) in below)
         elif title:
             assert "moot" not in number
+
+
+@pytest.mark.parametrize(("drop", "beyond"), [(0.2, {"0.9"}), (0.9, set())])
+def test_the_gate_is_that_of_the_params(drop, beyond):
+    text, _ = render(asked(utility_drop=drop, pruners=ONE))
+    assert f"loses more than {100 * drop:g} points" in text
+    rows = re.findall(r'<tr class="beyond"><th scope="row">\w+ <b>([0-9.]+)</b>', text)
+    assert set(rows) == beyond
 
 
 def test_conditions_are_stated_as_found(whole):
@@ -312,7 +323,7 @@ def test_what_is_noticed_is_the_weakest_from_which_on_all_was():
             row = scores.share("TamperDR", "keys", noticed, 20, check="feature-digest")
             contents[(*place, way, strength, place[0])] = {"classes": CLASSES, "rows": [row]}
     table = results.table(contents.items())
-    book = Book(table, results.summarise(table), {place[0]: CLASSES})
+    book = Book(table, results.summarise(table), {place[0]: CLASSES}, 0.05)
     panel = Panel(book, (*place[:2], place[0]), params, CONDITIONS, 0)
     assert [panel.noticed("none", "feature-digest", way).text for way in share] == ["6", "0.1"]
     assert [panel.noticed("none", "feature-digest", way).detail[:11] for way in share] == ["at 8: 3 of ", "at 0.01: 3 "]

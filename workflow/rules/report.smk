@@ -9,6 +9,7 @@ rule report:
         code=code(grid.report),
     output:
         "data/report/results.csv",
+        "data/report/landmarks.csv",
         "data/report/metrics.json",
         "data/report/conditions.json",
         "data/report/report.html",

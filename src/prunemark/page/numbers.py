@@ -12,6 +12,9 @@ from prunemark.scores import Row
 Point = tuple[str, ...]
 SUCCESS = ("VerSR", "AuthSR")
 LINES_NAMED = 4
+# A difference of two shares is off by its last bits.
+SLACK = 1e-9
+INTERVALS = {"range": "range", "bootstrap": "bootstrap", "newcombe": "paired"}
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,12 @@ class Number:
 class Book:
     """Every summary and the table rows behind it, by point (`POINT`), check, head and metric."""
 
-    def __init__(self, rows: list[Row], summaries: list[Summary], classes: dict[str, int]) -> None:
+    def __init__(self, rows: list[Row], summaries: list[Summary], classes: dict[str, int], utility_drop: float) -> None:
         self.summaries = {tuple(s.place[name] for name in GROUP): s for s in summaries}
         self.rows: dict[Point, list[tuple[int, Row]]] = defaultdict(list)
         for line, row in enumerate(rows, start=2):
             self.rows[tuple(str(row.get(name, "")) for name in GROUP)].append((line, row))
-        self.classes = classes
+        self.classes, self.utility_drop = classes, utility_drop
 
     def get(self, point: Point, metric: str, head: str = "", check: str = "") -> Summary | None:
         return self.summaries.get((*point, check, head, metric))
@@ -42,18 +45,15 @@ class Book:
         found = (self.get(point, metric, head, check) for metric in SUCCESS for head in ("", "frozen"))
         return next((summary for summary in found if summary), None)
 
-    def level(self, point: Point) -> float | None:
-        """Midway between chance and the original's accuracy, both with the head refitted."""
-        before = self.get(original(point), "accuracy", "refit")
-        return None if before is None else (1 / self.classes[point[5]] + before.value) / 2
-
-    def destroyed(self, point: Point) -> bool:
-        now, level = self.get(point, "accuracy", "refit"), self.level(point)
-        return now is not None and level is not None and now.value < level
+    def beyond(self, point: Point) -> bool:
+        """Whether the refitted head lost more accuracy than the utility gate allows, against the same encoder's
+        original; means over seeds."""
+        before, now = self.get(original(point), "accuracy", "refit"), self.get(point, "accuracy", "refit")
+        return before is not None and now is not None and before.value - now.value > self.utility_drop + SLACK
 
     def moot(self, point: Point, summary: Summary) -> bool:
-        """Whether a mark survives in an encoder that is worth nothing any more."""
-        return summary.place["metric"] == "VerSR" and summary.value > 0 and self.destroyed(point)
+        """Whether a mark survives in an encoder beyond the gate."""
+        return summary.place["metric"] == "VerSR" and summary.value > 0 and self.beyond(point)
 
     def source(self, summary: Summary) -> str:
         """The lines of results.csv behind a number, and the cell they belong to."""
@@ -83,21 +83,26 @@ class Book:
         summary = self.get(point, metric, head)
         if summary is None:
             return None
-        detail = "" if summary.encoders == 1 else f"mean of {summary.encoders} encoders"
-        return Number(format(summary.value, form), detail, self.source(summary))
+        ends = "" if summary.low is None else f"[{summary.low:{form}}, {summary.high:{form}}], "
+        return Number(format(summary.value, form), ends + seeds(summary), self.source(summary))
+
+    def change(self, point: Point, head: str) -> Number | None:
+        """Points of accuracy that pruning gave (+) or took."""
+        summary = self.get(point, "accuracy_change", head)
+        return None if summary is None else Number(signed(summary.value), counts(summary), self.source(summary))
 
     def fact(self, point: Point, name: str, check: str) -> Number | None:
         """A scheme's threshold or statistic."""
         summary = self.success(point, check)
         if summary is None:
             return None
-        return Number(f"{getattr(summary, name):.6g}", "", f"{self.source(summary)}, column {name}")
+        return Number(f"{getattr(summary, name):.6g}", seeds(summary), f"{self.source(summary)}, column {name}")
 
     def false_positives(self, point: Point, nulls: int, check: str) -> Number | None:
         summary = self.success(point, check)
         if summary is None or summary.fpr is None or summary.fpr_upper is None:
             return None
-        detail = f"{round(summary.fpr * nulls)} of {nulls}, at most {100 * summary.fpr_upper:.3g} %"
+        detail = f"{round(summary.fpr * nulls)} of {nulls}, at most {100 * summary.fpr_upper:.3g} %, {seeds(summary)}"
         return Number(f"{100 * summary.fpr:.1f}", detail, f"{self.source(summary)}, column fpr")
 
     def false_rejections(self, point: Point, check: str) -> Number | None:
@@ -110,7 +115,7 @@ class Book:
         if found is None:
             return None
         k, n = found.k or 0, found.n or 0
-        detail = f"{k:,} of {n:,}, at most {100 * upper_bound(k, n):.2g} %"
+        detail = f"{k:,} of {n:,}, at most {100 * upper_bound(k, n):.2g} %, {seeds(found)}"
         return Number(f"{100 * found.value:.3g}", detail, self.source(found))
 
     def claimed(self, point: Point, check: str) -> Number | None:
@@ -133,24 +138,25 @@ class Book:
         if summary is None:
             return None
         text = {0.0: "no", 1.0: "yes"}.get(summary.value, f"{100 * summary.value:.0f} %")
-        return Number(text, counts(summary) if summary.encoders > 1 else "", self.source(summary))
+        return Number(text, counts(summary) if summary.encoders > 1 else seeds(summary), self.source(summary))
 
-    def p_value(self, point: Point) -> Number | None:
+    def p_value(self, point: Point, metric: str, head: str) -> Number | None:
         """One test per encoder; their p-values are neither averaged nor combined."""
-        summary = self.get(point, "mcnemar_p", "frozen")
+        summary = self.get(point, metric, head)
         if summary is None:
             return None
         values = sorted(row["value"] for _, row in self.rows[tuple(summary.place[name] for name in GROUP)])
         text = f"{values[0]:.2g}" if len(values) == 1 else f"{values[0]:.2g} to {values[-1]:.2g}"
-        return Number(text, "" if len(values) == 1 else f"{len(values)} tests", self.source(summary))
+        tests = "" if len(values) == 1 else f"{len(values)} tests, "
+        return Number(text, tests + plural(summary.seeds, "seed"), self.source(summary))
 
     def difference(self, point: Point, base: Point, head: str) -> Number | None:
         """Points of accuracy above (+) or below the trained, unmarked encoder."""
         ours, theirs = self.get(point, "accuracy", head), self.get(base, "accuracy", head)
         if ours is None or theirs is None or point == base:
             return None
-        text = f"{100 * (ours.value - theirs.value):+.1f}".replace("-", "\u2212")
-        return Number(text, "", f"{self.source(ours)}; minus {self.source(theirs)}")
+        text = signed(ours.value - theirs.value)
+        return Number(text, plural(ours.seeds, "seed"), f"{self.source(ours)}; minus {self.source(theirs)}")
 
 
 def original(point: Point) -> Point:
@@ -158,16 +164,29 @@ def original(point: Point) -> Point:
 
 
 def counts(summary: Summary) -> str:
-    """``k of n [low, high]``, saying so where the interval is not Wilson's."""
+    """``k of n [low, high], 1 seed``, in percent, saying so where the interval is not Wilson's."""
     trials = "" if summary.k is None or summary.n is None else f"{summary.k:,} of {summary.n:,}"
-    if summary.low is None or summary.high is None:
-        return trials or f"mean of {summary.encoders}"
-    ends = f"[{100 * summary.low:.1f}, {100 * summary.high:.1f}]"
-    return " ".join(part for part in (trials, ends, "" if summary.interval == "wilson" else summary.interval) if part)
+    ends = ""
+    if summary.low is not None and summary.high is not None:
+        ends = f"[{100 * summary.low:.1f}, {100 * summary.high:.1f}]"
+    return ", ".join(part for part in (f"{trials} {ends}".strip(), seeds(summary)) if part)
 
 
-def plural(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+def seeds(summary: Summary) -> str:
+    """Over how many trained encoders a number goes, and of what kind its interval is; marked copies under several keys
+    are named where they are more."""
+    copies = plural(summary.encoders, "copy", "copies") if summary.encoders > summary.seeds else ""
+    kind = INTERVALS.get(summary.interval, "")
+    return ", ".join(part for part in (plural(summary.seeds, "seed"), copies, kind) if part)
+
+
+def signed(difference: float) -> str:
+    """A difference of shares in points, with its sign."""
+    return f"{100 * difference:+.1f}".replace("-", "\u2212")
+
+
+def plural(n: int, noun: str, nouns: str = "") -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {nouns or noun + 's'}"
 
 
 def false_positives(summary: Summary, nulls: int) -> str:

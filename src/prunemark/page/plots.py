@@ -51,6 +51,7 @@ SETTINGS = {
     "figure.constrained_layout.use": True,
 }
 WIDEST, COLUMN, NARROWEST, ROW, LEGEND = 12.6, 4.6, 3.0, 2.35, 0.45
+LEGEND_COLUMNS, LEGEND_ROW = 4, 0.18
 PIXELS = 72
 CROWDED = 8
 
@@ -75,37 +76,37 @@ class Line:
 
 @dataclass(frozen=True)
 class Facet:
-    """One panel: its lines, the positions where the encoder is destroyed, and a level or position to mark."""
+    """One panel: its lines, the positions beyond the utility gate, and a level or position to mark."""
 
     title: str
     lines: list[Line]
-    destroyed: list[int] = field(default_factory=list)
+    beyond: list[int] = field(default_factory=list)
     level: float | None = None
     position: float | None = None
 
 
-def curves(grid: list[list[Facet]], rates: list[str], name: str, bands: bool) -> str:
-    """Small multiples against the rate: one row of facets per watermark, one column per pruner.
+def curves(grid: list[list[Facet]], rates: list[str], name: str, bands: bool | None) -> str:
+    """Small multiples against the rate, row by row.
 
     Rates are equally spaced, since grids are dense at both ends; intervals are bands or, where lines lie on each
-    other, error bars beside each other.
+    other, error bars beside each other; ``None``: too many lines for either.
     """
     with style.context(["default", SETTINGS]):
-        figure, axes = canvas(len(grid), max(map(len, grid)))
         names = line_names(facet for row in grid for facet in row)
-        for row, facets in zip(axes, grid, strict=True):
-            for axis, facet in zip(row, facets, strict=False):
+        figure, axes = canvas(len(grid), max(map(len, grid)), len(names))
+        for i, (row, facets) in enumerate(zip(axes, grid, strict=True)):
+            for j, (axis, facet) in enumerate(zip(row, facets, strict=False)):
                 curve(axis, facet, rates, names, bands)
-        for axis in axes[-1]:
-            axis.set_xlabel("pruning rate (equally spaced, not to scale)")
+                if i + 1 == len(grid) or j >= len(grid[i + 1]):
+                    axis.set_xlabel("pruning rate (equally spaced, not to scale)")
         return finished(figure, axes, names, name)
 
 
 def sizes(facets: list[Facet], name: str) -> str:
     """Accuracy against bytes in sparse rows: one panel per watermark, one line per pruner."""
     with style.context(["default", SETTINGS]):
-        figure, axes = canvas(1, len(facets))
         names = line_names(facets)
+        figure, axes = canvas(1, len(facets), len(names))
         for axis, facet in zip(axes[0], facets, strict=True):
             axis.set_title(facet.title, loc="left", color=INK)
             axis.set_xscale("log")
@@ -122,9 +123,11 @@ def sizes(facets: list[Facet], name: str) -> str:
         return finished(figure, axes, names, name)
 
 
-def canvas(rows: int, columns: int) -> tuple[Figure, Any]:
+def canvas(rows: int, columns: int, names: int) -> tuple[Figure, Any]:
+    """Room for facets and, above them, for the legend."""
     column = max(NARROWEST, min(COLUMN, WIDEST / columns))
-    figure = Figure(figsize=(column * max(columns, 2), ROW * rows + LEGEND))
+    legend = LEGEND + LEGEND_ROW * max(0, -(-names // LEGEND_COLUMNS) - 2)
+    figure = Figure(figsize=(column * max(columns, 2), ROW * rows + legend))
     return figure, figure.subplots(rows, columns, sharex=rows == 1, sharey=True, squeeze=False)
 
 
@@ -132,31 +135,36 @@ def line_names(facets: Iterable[Facet]) -> list[str]:
     return list(dict.fromkeys(line.name for facet in facets for line in facet.lines))
 
 
-def curve(axis: Axes, facet: Facet, rates: list[str], names: list[str], bands: bool) -> None:
+def curve(axis: Axes, facet: Facet, rates: list[str], names: list[str], bands: bool | None) -> None:
     axis.set_title(facet.title, loc="left", color=INK)
-    for place in facet.destroyed:
+    for place in facet.beyond:
         axis.axvspan(place - 0.5, place + 0.5, color=FAINT, alpha=0.55, linewidth=0)
     if facet.level is not None:
         axis.axhline(facet.level, color=MUTED, linewidth=0.9, linestyle=":")
     count = len(facet.lines)
     for i, line in enumerate(facet.lines):
-        aside = 0 if bands else 0.16 * (i - (count - 1) / 2)
+        aside = 0.16 * (i - (count - 1) / 2) if bands is False else 0
         draw(axis, line, names.index(line.name), aside, bands)
     axis.set_xticks(range(len(rates)), rates, fontsize=9 if len(rates) <= CROWDED else 7.5)
     axis.set_xlim(-0.5, len(rates) - 0.5)
 
 
-def draw(axis: Axes, line: Line, slot: int, aside: float, bands: bool) -> None:
+def line_style(slot: int) -> str:
+    """Another one each time the colours begin anew."""
+    return LINES[(slot + slot // len(SERIES)) % len(LINES)]
+
+
+def draw(axis: Axes, line: Line, slot: int, aside: float, bands: bool | None) -> None:
     """Styles repeat at different lengths, so that no two of many lines look alike."""
     colour, marker = SERIES[slot % len(SERIES)], MARKERS[slot % len(MARKERS)]
     x, y = [dot.x + aside for dot in line.dots], [dot.y for dot in line.dots]
-    axis.plot(x, y, LINES[slot % len(LINES)], color=colour, zorder=3)
+    axis.plot(x, y, line_style(slot), color=colour, zorder=3)
     for hollow in (False, True):
         chosen = [i for i, dot in enumerate(line.dots) if dot.hollow == hollow]
         axis.plot([x[i] for i in chosen], [y[i] for i in chosen], linestyle="", marker=marker, color=colour,
                   markerfacecolor=PAPER if hollow else colour, zorder=4)  # fmt: skip
     known = [(i, d.low, d.high) for i, d in enumerate(line.dots) if d.low is not None and d.high is not None]
-    if not known:
+    if not known or bands is None:
         return
     at, low, high = [x[i] for i, _, _ in known], [low for _, low, _ in known], [high for _, _, high in known]
     if bands:
@@ -176,10 +184,10 @@ def finished(figure: Figure, axes: Any, names: list[str], name: str) -> str:
         row[0].set_ylabel("%")
     proxies = [
         matplotlib.lines.Line2D([], [], color=SERIES[i % len(SERIES)], marker=MARKERS[i % len(MARKERS)],
-                                linestyle=LINES[i % len(LINES)])  # type: ignore[arg-type]
+                                linestyle=line_style(i))  # type: ignore[arg-type]
         for i in range(len(names))
     ]  # fmt: skip
-    figure.legend(proxies, names, loc="outside upper left", ncols=4, fontsize=9, handlelength=2.6)
+    figure.legend(proxies, names, loc="outside upper left", ncols=LEGEND_COLUMNS, fontsize=9, handlelength=2.6)
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return themed(out.getvalue(), name, PIXELS * figure.get_figwidth())

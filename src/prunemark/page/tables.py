@@ -9,7 +9,7 @@ from typing import Any
 
 from prunemark import methods
 from prunemark.page.numbers import Book, Number, Point, counts, false_positives, plural
-from prunemark.results import Summary
+from prunemark.results import Summary, pruners
 
 HEADS = {"frozen": "frozen head", "refit": "refitted head", "knn": "kNN"}
 CONTROLS = {"pixels": "raw pixels", "untrained": "untrained initialisation"}
@@ -28,7 +28,7 @@ class Line:
     name: str
     rate: str
     numbers: list[Number | None]
-    flag: str = ""
+    beyond: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Panel:
         self.dataset, self.encoder, self.probe = place
         self.title = f"{self.dataset} / {self.encoder}" + ("" if self.probe == place[0] else f" on {self.probe}")
         self.watermarks = list(asked["watermarks"])
-        self.pruners = list(asked["pruners"])
+        self.pruners = list(pruners(asked))
         order = ["original", *self.pruners, *asked["alterations"]]
         found = dict.fromkeys(key[:6] for key in book.summaries if (*key[:2], key[5]) == place)
         self.controls = [self.origin(name) for name in CONTROLS if self.origin(name) in found]
@@ -108,7 +108,7 @@ class Panel:
 
     def line(self, point: Point, columns: list[Column]) -> Line:
         numbers = [column.number(point) for column in columns]
-        return Line(point[3], point[4], numbers, "destroyed" if self.book.destroyed(point) else "")
+        return Line(point[3], point[4], numbers, self.book.beyond(point))
 
     def main(self) -> dict[str, Any]:
         book = self.book
@@ -132,19 +132,6 @@ class Panel:
     def own_refitted(self, point: Point) -> Number | None:
         """The success of the point's own mark where its labels are seen through a head fitted after pruning."""
         return self.book.share(point, "VerSR", "refit", point[2])
-
-    def comparison(self) -> dict[str, Any]:
-        share = {"agreement": "agreement", "agreement_where_right": "agreement where the original is right"}
-        flips = {"broken": "broken (right, then wrong)", "repaired": "repaired (wrong, then right)"}
-        book = self.book
-        columns = [
-            Column(title, "% of images", partial(book.share, metric=metric, head="frozen"))
-            for metric, title in (share | flips).items()
-        ]
-        columns.append(Column("exact McNemar", "p-value", book.p_value))
-        for metric, title in (("feature_cosine", "cosine of features"), ("linear_cka", "linear CKA")):
-            columns.append(Column(title, "mean over images", partial(book.plain, metric=metric, form=".4f")))
-        return {"columns": columns, "groups": self.groups(columns, lambda point: point[3] != "original")}
 
     def sizes(self) -> dict[str, Any]:
         book = self.book

@@ -14,7 +14,7 @@ from prunemark.page.numbers import plural
 from prunemark.results import BOOTSTRAP_SEEDS
 
 FEW = 30
-AXES = ("datasets", "encoders", "watermarks", "checks", "pruners", "alterations")
+AXES = ("datasets", "encoders", "watermarks", "checks", "pruners", "structured", "alterations")
 # What a method's own docstring says of itself, and the words shown for it.
 ADMISSIONS = {
     "reconstruction": "partly a reconstruction",
@@ -27,7 +27,7 @@ LABELS = {"encoders": "objectives"}
 
 def asked_rows(asked: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """params.yaml as (key, entries), in words."""
-    named = {axis: asked[axis].items() for axis in AXES}
+    named = {axis: asked[axis].items() for axis in AXES if axis in asked}
     rows = [(axis, [f"{n}: {settings(entry)}".rstrip(": ") for n, entry in found]) for axis, found in named.items()]
     others = [name for name in asked if name not in AXES]
     return [*rows, *((name.replace("_", " "), [words(asked[name])]) for name in others)]
@@ -69,14 +69,12 @@ def trials_caveat(name: str, n: int, encoders: int, keyed: bool) -> str:
     if not keyed:
         what = "deterministic, so one trial per marked encoder however many keys: "
         what += f"{plural(n, 'trial')} in {plural(encoders, 'trained encoder')}"
+    if encoders > 1:
+        return f"{name}: {what}; trials within one encoder go together, so the interval is over encoders."
     text = f"{name}: {what}: {n} of {n} means {ends(n, n)}"
     text += f", 0 of {n} means {ends(0, n)}." if n < FEW else "."
-    if n > encoders:
-        over = "keys" if keyed else "copies"
-        text += (
-            f" The interval is over {over} and speaks of {'this encoder' if encoders == 1 else 'these encoders'} alone."
-        )
-    return text
+    over = "keys" if keyed else "copies"
+    return text + (f" The interval is over {over} and speaks of this encoder alone." if n > 1 else "")
 
 
 def nulls_caveat(nulls: int) -> str:
@@ -89,11 +87,15 @@ def nulls_caveat(nulls: int) -> str:
 def seeds_caveat(seeds: int) -> str:
     if seeds == 1:
         return (
-            "1 seed: intervals of accuracy and agreement are over test images of this one trained encoder; "
-            "they say nothing about training again."
+            "1 seed: intervals of accuracy and agreement are over test images of this one trained encoder, those of "
+            "success over its keys; they say nothing about training again."
         )
-    kind = "bootstrap interval (95 %)" if seeds >= BOOTSTRAP_SEEDS else "range"
-    return f"{seeds} seeds: accuracy and agreement are means over trained encoders with their {kind}."
+    kind = "95 % interval of a cluster bootstrap: seeds are drawn with all their keys"
+    kind = kind if seeds >= BOOTSTRAP_SEEDS else "range, from the lowest to the highest seed"
+    return (
+        f"{seeds} seeds: every figure is a mean over trained encoders with its {kind}. Where all seeds agree this has "
+        "no width, which is no certainty."
+    )
 
 
 def images_caveat(dataset: str, classes: int, images: int) -> str:
@@ -105,7 +107,7 @@ def images_caveat(dataset: str, classes: int, images: int) -> str:
 def method_entries(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every method used, with its module's own docstring."""
     used = [(axis, KINDS.get(axis, axis), entry.get("method") or entry.get("objective") or name)
-            for axis in AXES for name, entry in asked[axis].items()]  # fmt: skip
+            for axis in AXES for name, entry in asked.get(axis, {}).items()]  # fmt: skip
     used += [("architectures", "encoders", entry["architecture"]) for entry in asked["encoders"].values()]
     for axis, kind, method in dict.fromkeys(used):
         label = LABELS.get(axis, axis)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prunemark import results
+from prunemark import landmarks, results
 from prunemark.files import canonical_json, read_json, write_bytes
 from prunemark.page import render as page
 from prunemark.record import RECEIPT, Recorder, journal_path
@@ -16,8 +16,10 @@ from prunemark.store import read_arrays
 FIRST = ("accuracy_frozen", "accuracy_refit", "agreement_frozen")
 
 
-def report(scores: list[Path], earlier: list[Path], asked: dict[str, Any], digest: str, out: Path) -> None:
-    """Report on the scores folders ``scores``, in the order given.
+def report(
+    scores: list[Path], timed: list[Path], earlier: list[Path], asked: dict[str, Any], digest: str, out: Path
+) -> None:
+    """Report on the scores folders ``scores``, in the order given, and on the latencies of the folders ``timed``.
 
     ``earlier`` are all folders of the stages before, whose journals give the conditions; ``asked`` is the content of
     params.yaml and ``digest`` its SHA-256.
@@ -25,6 +27,7 @@ def report(scores: list[Path], earlier: list[Path], asked: dict[str, Any], diges
     recorder = Recorder("report", out, {"params": "params.yaml", "asked": digest, "out": out.as_posix()})
     for folder in scores:
         recorder.reads(folder / RECEIPT, folder / "scores.json")
+    recorder.reads(*(folder / RECEIPT for folder in timed))
     files = compose(scores, asked, json.loads(canonical_json(conditions(earlier))))
     for name, content in files.items():
         write_bytes(out / name, content.encode())
@@ -39,13 +42,15 @@ def compose(scores: list[Path], asked: dict[str, Any], found: dict[str, Any]) ->
     contents = [(cell_of(folder), read_json(folder / "scores.json")) for folder in scores]
     rows = results.table(contents)
     summaries = results.summarise(rows)
+    found_landmarks = landmarks.landmarks(rows, summaries, asked)
     return {
         "results.csv": results.to_csv(rows),
+        "landmarks.csv": landmarks.to_csv(found_landmarks),
         "metrics.json": canonical_json(results.metrics(summaries)),
         "conditions.json": canonical_json(found),
         "plots/curves.csv": curves(summaries, asked),
         "plots/confusion.csv": confusion(scores, asked),
-        "report.html": page.render(rows, summaries, dict(contents), asked, found),
+        "report.html": page.render(rows, summaries, found_landmarks, dict(contents), asked, found),
     }
 
 
@@ -76,6 +81,7 @@ def conditions(folders: list[Path]) -> dict[str, Any]:
         "seconds": round(sum(entry["seconds"] for entry in entries), 1),
         "seconds_by_stage": seconds_by_stage(entries),
         "scheme_seconds": scheme_seconds(entries),
+        "latency": latency(entries),
         "peak_memory_bytes": max((entry["peak_memory_bytes"] for entry in entries), default=0),
         "first_started": min((entry["started"] for entry in entries), default=None),
     }
@@ -102,10 +108,21 @@ def scheme_seconds(entries: list[dict[str, Any]]) -> dict[str, float]:
     return {place: round(sum(values) / len(values), 2) for place, values in found.items()}
 
 
+def latency(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """What `prunemark.stages.latency` measured, by dataset/encoder/pruner, with the processor it ran on."""
+    found = {}
+    for entry in entries:
+        if "latency" in entry["measured"]:
+            dataset, encoder, _, pruner = entry["receipt"].split("/")[2:-1]
+            facts = {"cpu": entry["cpu"], "host": entry["host"], "threads": entry["measured"]["threads"]}
+            found[f"{dataset}/{encoder}/{pruner}"] = facts | {"cells": entry["measured"]["latency"]}
+    return found
+
+
 def curves(summaries: list[Summary], asked: dict[str, Any]) -> str:
     """For ``dvc plots``: accuracy and agreement against rate, for the first of every other axis."""
     first = {"watermark": next(iter(asked["watermarks"])), "encoder": next(iter(asked["encoders"]))}
-    pruner = next(iter(asked["pruners"]))
+    pruner = next(iter(results.pruners(asked)))
     points: dict[str, dict[str, Any]] = {}
     for point in summaries:
         at = point.place
@@ -120,7 +137,7 @@ def curves(summaries: list[Summary], asked: dict[str, Any]) -> str:
 
 def confusion(scores: list[Path], asked: dict[str, Any]) -> str:
     """For ``dvc plots``: the original's and the pruned encoder's prediction per test image, at the middle cell."""
-    pruner, watermark = next(iter(asked["pruners"])), next(iter(asked["watermarks"]))
+    pruner, watermark = next(iter(results.pruners(asked))), next(iter(asked["watermarks"]))
     fitting = [folder for folder in scores if cell_of(folder)[3] == watermark and cell_of(folder)[5] == pruner]
     lines = ["original,pruned"]
     if fitting:

@@ -1,0 +1,69 @@
+"""The table of knees and half-lives of the report page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prunemark.landmarks import Entry, Landmark
+from prunemark.page.numbers import Number, plural
+from prunemark.page.tables import HEADS, Column, Group, Line, Panel
+from prunemark.results import BOOTSTRAP_SEEDS
+
+Key = tuple[str, str, str]
+OWN = "own mark"
+
+
+def landmark_table(panel: Panel, entries: list[Entry]) -> dict[str, Any]:
+    """One line per pruner of every watermark, one column per knee (by head) and half-life (by scheme and head)."""
+    place = (panel.dataset, panel.encoder)
+    found: dict[tuple[str, str], dict[Key, Number]] = {}
+    for line, entry in enumerate(entries, start=2):
+        if (*entry.place[:2], entry.place[4]) == (*place, panel.probe):
+            check = OWN if entry.check == entry.place[2] else entry.check
+            numbers = found.setdefault((entry.place[2], entry.place[3]), {})
+            numbers[entry.what, check, entry.head] = number(entry, line)
+    keys = sorted({key for numbers in found.values() for key in numbers}, key=lambda key: order(panel, key))
+    groups = []
+    for watermark in panel.watermarks:
+        lines = [
+            Line(pruner, "", [found[watermark, pruner].get(key) for key in keys])
+            for pruner in panel.pruners
+            if (watermark, pruner) in found
+        ]
+        groups += [Group(watermark, [], lines)] if lines else []
+    columns = [Column(title(key), "rate", lambda point: None) for key in keys]
+    return {"columns": columns, "groups": groups}
+
+
+def order(panel: Panel, key: Key) -> tuple[int, int, int]:
+    """Knees first, then half-lives, of the own mark and of the checks in the order of the params."""
+    what, check, head = key
+    return (what == "half-life", ["", OWN, *panel.checks].index(check), ["", *HEADS].index(head))
+
+
+def title(key: Key) -> str:
+    what, check, head = key
+    return ", ".join(part for part in (what, check, HEADS.get(head, "")) if part)
+
+
+def number(entry: Entry, line: int) -> Number:
+    place = "/".join(entry.place)
+    what = " ".join(part for part in (entry.what, entry.head, entry.check) if part)
+    source = f"landmarks.csv line {line}: {what}, {place}" + (f"; {entry.note}" if entry.note else "")
+    kind = "" if entry.seeds == 1 else "range" if entry.seeds < BOOTSTRAP_SEEDS else "bootstrap"
+    parts = (ends(entry.found), plural(entry.seeds, "seed"), kind)
+    return Number(shown(entry), ", ".join(part for part in parts if part), source)
+
+
+def shown(entry: Entry) -> str:
+    """The rate, or what the rates tried say of it."""
+    found = entry.found
+    if found.value is not None:
+        return ("\u2265 " if found.limit == "never" else "") + f"{found.value:.4g}"
+    return {"never": f"> {found.at:g}", "at once": f"< {found.at:g}", "before": "none"}[found.limit]
+
+
+def ends(found: Landmark) -> str:
+    if found.low is None:
+        return ""
+    return f"at least {found.low:.4g}" if found.high is None else f"[{found.low:.4g}, {found.high:.4g}]"
