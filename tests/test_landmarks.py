@@ -93,33 +93,37 @@ def test_a_half_life_lies_between_its_ends(a: list[float], b: list[float], c: li
         assert found.low <= found.value <= (found.high or RATES[-1])
 
 
+def said(found: Landmark) -> tuple[float | None, float | None, float | None, str]:
+    return found.value, found.low, found.high, found.limit
+
+
 def test_half_lives_say_where_they_are_none() -> None:
     whole, none = [1.0] * 5, [0.0] * 5
     falling = [1.0, 1.0, 0.0, 0.0, 0.0]
-    assert half_life_of(1, RATES, whole, falling, whole) == Landmark(None, pytest.approx(0.4), None, "never", 0.9)
-    assert half_life_of(1, RATES, whole, whole, whole) == Landmark(None, 0.9, None, "never", 0.9)
-    assert half_life_of(1, RATES, none, none, falling) == Landmark(None, 0, pytest.approx(0.4), "at once", 0.1)
-    assert half_life_of(1, RATES, none, none, none) == Landmark(None, 0, 0.1, "at once", 0.1)
-    assert half_life_of(0.4, RATES, whole, whole, whole) == Landmark(None, None, None, "before")
+    assert said(half_life_of(1, RATES, whole, falling, whole)) == (None, pytest.approx(0.4), None, "never")
+    assert said(half_life_of(1, RATES, whole, whole, whole)) == (None, 0.9, None, "never")
+    assert said(half_life_of(1, RATES, none, none, falling)) == (None, 0, pytest.approx(0.4), "at once")
+    assert said(half_life_of(1, RATES, none, none, none)) == (None, 0, 0.1, "at once")
+    assert said(half_life_of(0.4, RATES, whole, whole, whole)) == (None, None, None, "before")
     # One key alone: 1 of 1 is 0.21 to 1 and 0 of 1 is 0 to 0.79, so that nothing bounds where it fell.
     found = half_life_of(1, RATES, falling, [0.21, 0.21, 0, 0, 0], [1, 1, 0.79, 0.79, 0.79])
-    assert found == Landmark(pytest.approx(0.4), 0, None)
+    assert said(found) == (pytest.approx(0.4), 0, None, "")
 
 
 def test_a_knee_of_one_seed_lies_between_those_of_its_ends() -> None:
     changes = np.array([[0.0, -0.005, -0.009, -0.02, -0.3]])
     ends = (changes[0] - 0.008, changes[0] + 0.012)
-    assert knee_of(RATES, changes, ends) == Landmark(0.5, 0.1, 0.7)
-    assert knee_of(RATES, np.zeros((1, 5)), (np.full(5, -0.02), np.zeros(5))) == Landmark(0.9, 0, 0.9, "never", 0.9)
-    assert knee_of(RATES, np.full((1, 5), -0.1), ([-0.2] * 5, [0.0] * 5)) == Landmark(0, 0, 0.9, "at once", 0.1)
+    assert said(knee_of(RATES, changes, ends)) == (0.5, 0.1, 0.7, "")
+    assert said(knee_of(RATES, np.zeros((1, 5)), (np.full(5, -0.02), np.zeros(5)))) == (0.9, 0, 0.9, "never")
+    assert said(knee_of(RATES, np.full((1, 5), -0.1), ([-0.2] * 5, [0.0] * 5))) == (0, 0, 0.9, "at once")
 
 
 def test_a_knee_of_few_seeds_has_the_range_of_their_knees() -> None:
     changes = np.array([[0, 0, -0.012, 0, 0], [0, 0, 0, -0.06, 0], [0, 0, 0, 0, -0.3]])
-    assert knee_of(RATES, changes, ([], [])) == Landmark(0.5, 0.3, 0.7)
+    assert said(knee_of(RATES, changes, ([], []))) == (0.5, 0.3, 0.7, "")
     # Means hold longer than either seed: the range is widened to hold the knee.
     apart = np.array([[-0.015, 0, 0, 0, 0], [0, -0.015, 0, 0, 0]])
-    assert knee_of(RATES, apart, ([], [])) == Landmark(0.9, 0, 0.9, "never", 0.9)
+    assert said(knee_of(RATES, apart, ([], []))) == (0.9, 0, 0.9, "never")
 
 
 def test_a_knee_of_five_seeds_has_the_percentiles_of_resampled_seeds() -> None:
@@ -129,10 +133,10 @@ def test_a_knee_of_five_seeds_has_the_percentiles_of_resampled_seeds() -> None:
     changes[2, 2] = -0.04
     twice = 1 - 0.8**5 - 0.8**4
     assert twice == pytest.approx(0.263, abs=1e-3)
-    assert knee_of(RATES, changes, ([], [])) == Landmark(0.7, 0.3, 0.7)
+    assert said(knee_of(RATES, changes, ([], []))) == (0.7, 0.3, 0.7, "")
     changes[2, 2] = -0.0105
     # Now only five draws of the same seed do, with 0.03 %.
-    assert knee_of(RATES, changes, ([], [])) == Landmark(0.7, 0.7, 0.7)
+    assert said(knee_of(RATES, changes, ([], []))) == (0.7, 0.7, 0.7, "")
 
 
 def cell(**changes: str) -> tuple[str, ...]:
@@ -195,6 +199,15 @@ def test_alterations_have_no_landmarks_and_structured_pruners_have() -> None:
     ways = [cell(pruner=pruner) for pruner in ("noise", "random", "l1")]
     found = found_in([(cell(pruner="original", rate="0"), [verified(1, 1)]), *((way, rows) for way in ways)])
     assert [row["pruner"] for row in found] == ["random", "l1", "random", "l1"]
+
+
+def test_what_one_trial_cannot_bound_is_said() -> None:
+    """1 of 1 is 0.21 to 1 and 0 of 1 is 0 to 0.79: neither end of the half-life is bounded."""
+    before = (cell(pruner="original", rate="0"), [verified(1, 1)])
+    found = found_in([before, (cell(rate="0.1"), [verified(1, 1)]), (cell(rate="0.5"), [verified(0, 1)])])
+    assert [(row["value"], row["low"], row["high"], row["note"]) for row in found] == [
+        ("0.3", "0", "", "upper end at 50 % or above up to 0.5, the largest rate tried")
+    ]
 
 
 def test_a_mark_that_never_took_has_no_half_life() -> None:

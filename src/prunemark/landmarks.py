@@ -40,14 +40,14 @@ class Landmark:
     """A rate, or ``None`` where the curve has none; ``low`` and ``high``: ``None`` where no rate tried bounds it.
 
     ``limit`` says where the curve leaves the range tried: it ``never`` falls up to the largest rate, has fallen ``at
-    once`` at the smallest, or ``before`` pruning; else it is empty. ``at`` is that rate.
+    once`` at the smallest, or ``before`` pruning; else it is empty. ``tried``: the smallest and the largest rate.
     """
 
     value: float | None
     low: float | None
     high: float | None
-    limit: str = ""
-    at: float = 0.0
+    limit: str
+    tried: tuple[float, float]
 
 
 def knee(rates: Sequence[float], changes: Sequence[float]) -> float:
@@ -93,7 +93,7 @@ def knee_of(rates: Sequence[float], changes: np.ndarray, ends: tuple[Sequence[fl
         found = np.quantile(drawn, (0.025, 0.975), method="inverted_cdf").tolist()
     low, high = min(value, *found), max(value, *found)
     limit = "never" if value == rates[-1] else "at once" if value == 0 else ""
-    return Landmark(value, low, high, limit, {"never": rates[-1], "at once": rates[0]}.get(limit, 0.0))
+    return Landmark(value, low, high, limit, (rates[0], rates[-1]))
 
 
 def half_life_of(
@@ -105,14 +105,14 @@ def half_life_of(
     Where success, or its upper end, never falls, no rate tried bounds the half-life from above; where it has fallen at
     the smallest rate, only 0 does from below.
     """
+    smallest, largest = tried = rates[0], rates[-1]
     if before < HALF - SLACK:
-        return Landmark(None, None, None, "before")
-    smallest, largest = rates[0], rates[-1]
+        return Landmark(None, None, None, "before", tried)
     value, low, high = (crossing(rates, curve) for curve in (shares, lows, highs))
     low, last = min(low, largest), None if math.isinf(high) else max(high, smallest)
     if math.isinf(value):
-        return Landmark(None, low, None, "never", largest)
-    return Landmark(None, 0.0, last, "at once", smallest) if value == 0 else Landmark(value, low, last)
+        return Landmark(None, low, None, "never", tried)
+    return Landmark(None, 0.0, last, "at once", tried) if value == 0 else Landmark(value, low, last, "", tried)
 
 
 @dataclass(frozen=True)
@@ -128,14 +128,18 @@ class Entry:
 
     @property
     def note(self) -> str:
-        at = f"{self.found.at:g}"
+        """Why a rate is empty, or what lies outside of those tried."""
+        smallest, largest = (f"{rate:g}" for rate in self.found.tried)
         inside, outside = WORDS[self.what]
-        return {
-            "never": f"{inside} up to {at}, the largest rate tried",
-            "at once": f"{outside} at {at}, the smallest rate tried",
+        words = {
+            "never": f"{inside} up to {largest}, the largest rate tried",
+            "at once": f"{outside} at {smallest}, the smallest rate tried",
             "before": f"{outside} before pruning",
-            "": "",
-        }[self.found.limit]
+        }
+        said = [words[self.found.limit]] if self.found.limit else []
+        if self.found.high is None and self.found.limit in ("", "at once"):
+            said.append(f"upper end {inside} up to {largest}, the largest rate tried")
+        return "; ".join(said)
 
 
 def landmarks(rows: list[Row], summaries: list[Summary], asked: dict[str, Any]) -> list[Entry]:

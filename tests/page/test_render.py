@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -64,9 +65,11 @@ def predicted(labels, right, generator):
 def samples(labels, right, generator):
     """Predictions under three heads, right with the probability given for a refitted head."""
     by_head = {"frozen": right * 0.9, "refit": right, "knn": right * 0.95}
-    return {"labels": labels} | {
-        f"predicted_{head}": predicted(labels, share, generator) for head, share in by_head.items()
-    }
+    return (
+        {"labels": labels}
+        | {f"predicted_{head}": predicted(labels, share, generator) for head, share in by_head.items()}
+        | {f"confidence_{head}": generator.uniform(0.3, 1, len(labels)) for head in ("frozen", "refit")}
+    )
 
 
 def trials(params, name, altered, generator):
@@ -245,6 +248,73 @@ def test_the_gate_is_that_of_the_params(drop, beyond):
     assert f"loses more than {100 * drop:g} points" in text
     rows = re.findall(r'<tr class="beyond"><th scope="row">\w+ <b>([0-9.]+)</b>', text)
     assert set(rows) == beyond
+
+
+def test_every_number_of_the_results_says_over_how_many_seeds():
+    for seeds, words in (([0], "1 seed"), ([0, 1], "2 seeds"), ([0, 1, 2, 3, 4], "5 seeds")):
+        text, _ = render(asked(seeds=seeds, pruners=ONE, watermarks={"uchida": {"method": "uchida"}}))
+        shown = [(title, number) for title, number in Cells(text).cells if title.startswith(("results", "landmarks"))]
+        assert len(shown) > 100
+        for title, number in shown:
+            assert words in number or ": claimed_fpr" in title
+        kind = {1: "]", 2: "range", 5: "bootstrap"}[len(seeds)]
+        assert all(kind in number for title, number in shown if ": VerSR" in title and ", column" not in title)
+
+
+def test_landmarks_are_those_of_their_line(whole):
+    text, rows = whole
+    lines = landmarks.to_csv(landmarks.landmarks(rows, results.summarise(rows), asked())).splitlines()
+    read = list(csv.DictReader(lines))
+    shown = [(re.match(r"landmarks.csv line (\d+): (\S+)", title), number) for title, number in Cells(text).cells]
+    found = {int(match[1]): (match[2], number) for match, number in shown if match}
+    assert sorted(found) == list(range(2, len(read) + 2))
+    assert {row["what"] for row in read} == {"knee", "half-life"}
+    for line, (what, number) in found.items():
+        row = read[line - 2]
+        assert what == row["what"]
+        if row["value"]:
+            assert float(re.match("(?:≥ )?([0-9.]+?)(?=\\[|at|no|$)", number)[1]) == pytest.approx(
+                float(row["value"]), rel=1e-3
+            )
+        else:
+            assert number.startswith({"below": "< 0.5", "at": "> 0.9"}[row["note"].split()[0]])
+
+
+def test_more_pruners_than_facets_can_be_read_are_lines():
+    params = asked(
+        pruners={f"p{i}": {"method": "magnitude"} for i in range(9)}, watermarks={"uchida": {"method": "uchida"}}
+    )
+    text, _ = render(params)
+    plots = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    quantities = "accuracy, frozen head", "agreement with the original", "uchida VerSR", "sha256 AuthSR"
+    assert len(plots) == 2
+    for name in params["pruners"]:
+        assert plots[0].count(f">{name}</text>") == 1
+    assert all(plots[0].count(f">{quantity}</text>") == 1 for quantity in quantities)
+    assert "pruned by p0" not in plots[0]
+
+
+def test_the_matrix_has_counts_and_shares_of_the_row_and_the_classes(whole):
+    text = whole[0]
+    data = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
+    cell = data["cells"][data["first"]]
+    matrix = re.search(r'id="counts-of">(.*?)</tbody>', text, re.DOTALL)[1]
+    shown = [tuple(map(int, found)) for found in re.findall(r">(\d+)<small>(\d+)</small>", matrix)]
+    counts = np.array(cell["counts"])
+    assert [count for count, _ in shown] == counts.flatten().tolist()
+    shares = 100 * counts / counts.sum(axis=1, keepdims=True)
+    assert [share for _, share in shown] == pytest.approx(shares.flatten(), abs=0.5 + 1e-9)
+    classes = re.search(r'id="classes-of">(.*?)</tbody>', text, re.DOTALL)[1].replace("\u2212", "-")
+    table = np.array(
+        [[int(n) for n in re.findall(r"<td>([-+]?\d+)</td>", line)] for line in classes.split("</tr>")[:-1]]
+    )
+    frozen, refit = cell["right"]["frozen"], cell["right"]["refit"]
+    assert table[:, [0, 1, 2, 4, 5]].T.tolist() == [
+        frozen["n"], frozen["original"], frozen["pruned"], refit["original"], refit["pruned"],
+    ]  # fmt: skip
+    assert (table[:, 3] == table[:, 2] - table[:, 1]).all()
+    assert (table[:, 6] == table[:, 5] - table[:, 4]).all()
+    assert table[:, 0].sum() == counts.sum() == IMAGES
 
 
 def test_conditions_are_stated_as_found(whole):

@@ -25,7 +25,7 @@ def comparison(panel: Panel, head: str) -> dict[str, Any]:
         Column(title, "% of images", partial(book.share, metric=metric, head=head)) for metric, title in SHARES.items()
     ]
     columns.append(Column("change of accuracy", "points", partial(book.change, head=head)))
-    for metric, title in (("mcnemar_p", "exact McNemar"), ("mcnemar_p_holm", "the same, Holm over rates")):
+    for metric, title in (("mcnemar_p", "exact McNemar"), ("mcnemar_p_holm", "Holm over rates")):
         columns.append(Column(title, "p-value", partial(book.p_value, metric=metric, head=head)))
     kappa = partial(book.plain, metric="kappa", form=".3f", head=head)
     columns.append(Column("Cohen\u2019s kappa", "coefficient", kappa))

@@ -60,10 +60,13 @@ def shown(entry: Entry) -> str:
     found = entry.found
     if found.value is not None:
         return ("\u2265 " if found.limit == "never" else "") + f"{found.value:.4g}"
-    return {"never": f"> {found.at:g}", "at once": f"< {found.at:g}", "before": "none"}[found.limit]
+    smallest, largest = found.tried
+    return {"never": f"> {largest:g}", "at once": f"< {smallest:g}", "before": "none"}[found.limit]
 
 
 def ends(found: Landmark) -> str:
     if found.low is None:
         return ""
-    return f"at least {found.low:.4g}" if found.high is None else f"[{found.low:.4g}, {found.high:.4g}]"
+    if found.high is None:
+        return f"at least {found.low:.4g}" if found.low else "no bounds"
+    return f"[{found.low:.4g}, {found.high:.4g}]"

@@ -168,7 +168,7 @@ def counts(summary: Summary) -> str:
     trials = "" if summary.k is None or summary.n is None else f"{summary.k:,} of {summary.n:,}"
     ends = ""
     if summary.low is not None and summary.high is not None:
-        ends = f"[{100 * summary.low:.1f}, {100 * summary.high:.1f}]"
+        ends = f"[{100 * summary.low:.1f}, {100 * summary.high:.1f}]".replace("-", "\u2212")
     return ", ".join(part for part in (f"{trials} {ends}".strip(), seeds(summary)) if part)
 
 

@@ -51,7 +51,7 @@ SETTINGS = {
     "figure.constrained_layout.use": True,
 }
 WIDEST, COLUMN, NARROWEST, ROW, LEGEND = 12.6, 4.6, 3.0, 2.35, 0.45
-LEGEND_COLUMNS, LEGEND_ROW = 4, 0.18
+LEGEND_ROW = 0.18
 PIXELS = 72
 CROWDED = 8
 
@@ -126,9 +126,13 @@ def sizes(facets: list[Facet], name: str) -> str:
 def canvas(rows: int, columns: int, names: int) -> tuple[Figure, Any]:
     """Room for facets and, above them, for the legend."""
     column = max(NARROWEST, min(COLUMN, WIDEST / columns))
-    legend = LEGEND + LEGEND_ROW * max(0, -(-names // LEGEND_COLUMNS) - 2)
+    legend = LEGEND + LEGEND_ROW * max(0, -(-names // legend_columns(names)) - 2)
     figure = Figure(figsize=(column * max(columns, 2), ROW * rows + legend))
     return figure, figure.subplots(rows, columns, sharex=rows == 1, sharey=True, squeeze=False)
+
+
+def legend_columns(names: int) -> int:
+    return 4 if names <= CROWDED else 5
 
 
 def line_names(facets: Iterable[Facet]) -> list[str]:
@@ -187,7 +191,9 @@ def finished(figure: Figure, axes: Any, names: list[str], name: str) -> str:
                                 linestyle=line_style(i))  # type: ignore[arg-type]
         for i in range(len(names))
     ]  # fmt: skip
-    figure.legend(proxies, names, loc="outside upper left", ncols=LEGEND_COLUMNS, fontsize=9, handlelength=2.6)
+    figure.legend(
+        proxies, names, loc="outside upper left", ncols=legend_columns(len(names)), fontsize=9, handlelength=2.6
+    )
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return themed(out.getvalue(), name, PIXELS * figure.get_figwidth())

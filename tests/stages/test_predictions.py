@@ -1,0 +1,34 @@
+"""The samples of an evaluation against each head's own words, and softmax as scipy has it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.special import softmax
+
+from prunemark.metrics.head import fit_head
+from prunemark.stages._data import Data
+from prunemark.stages.evaluate import predictions
+
+
+def test_every_head_predicts_and_says_how_sure_it_is() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(90) % 3
+    train, test = (torch.randn(90, 5, generator=generator) + labels[:, None] for _ in range(2))
+    split = {"index_train": torch.arange(90), "index_test": torch.arange(90), "train_labels": labels}
+    images = Data(
+        {**split, "test_labels": labels, "train_images": torch.zeros(90, 1)}, [0.0] * 3, [1.0] * 3, ["a", "b", "c"]
+    )
+    heads = {"frozen": fit_head(train, labels, 3), "refit": fit_head(test, labels, 3)}
+    found = predictions(heads, train, test, images, 90)
+    assert (found["labels"] == labels.numpy()).all()
+    for name, head in heads.items():
+        logits = head.logits(test).double().numpy()
+        chosen = softmax(logits, axis=1)[np.arange(90), found[f"predicted_{name}"]]
+        assert (found[f"predicted_{name}"] == head.predict(test).numpy()).all()
+        assert found[f"confidence_{name}"].dtype == np.float32
+        np.testing.assert_allclose(found[f"confidence_{name}"], chosen, rtol=1e-6)
+    assert (found["confidence_frozen"] != found["confidence_refit"]).any()
+    assert set(found) == {"labels", "predicted_knn"} | {
+        f"{what}_{head}" for what in ("predicted", "confidence") for head in heads
+    }
