@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from markupsafe import Markup
@@ -53,7 +54,7 @@ def by_quantity(panel: Panel) -> list[tuple[str, Markup]]:
             grid = [facets[start : start + IN_A_ROW] for start in range(0, len(facets), IN_A_ROW)]
             caption = (
                 f"Watermark {watermark}: every quantity against rate, {seed_words(panel)}; a line per pruner. "
-                "Intervals are in the table. Hollow: moot. Dotted: chance."
+                "Intervals are in the table. Hollow: beyond the utility gate, where VerSR is moot. Dotted: chance."
             )
             found.append((caption, Markup(plots.curves(grid, panel.rates, f"p{panel.number}f{i}", None))))
     return found
@@ -65,8 +66,13 @@ def size_figures(panel: Panel) -> list[tuple[str, Markup]]:
     drawable = [one for one in facets if any(len(line.dots) > 1 for line in one.lines)]
     if not drawable:
         return []
-    caption = f"Size against accuracy (refitted head), {seed_words(panel)}. Each point is a rate, written at the first "
-    return [(caption + "pruner\u2019s points.", Markup(plots.sizes(drawable, f"p{panel.number}f-size")))]
+    caption = f"Size against accuracy (refitted head), {seed_words(panel)}; a line per pruner. Each point is a rate, "
+    return [
+        (
+            caption + "written at the first pruner\u2019s points.",
+            Markup(plots.sizes(drawable, f"p{panel.number}f-size")),
+        )
+    ]
 
 
 def seed_words(panel: Panel) -> str:
@@ -109,7 +115,9 @@ def quantity_facet(panel: Panel, watermark: str, name: str, find: Finder) -> Fac
     for pruner in panel.pruners:
         points = [p for p in panel.points if p[2] == watermark and p[3] in ("original", pruner)]
         found = [(point, summary) for point in points if (summary := find(point))]
-        lines.append(Line(pruner, [dot(panel, panel.rates.index(p[4]), p, summary) for p, summary in found]))
+        dots = [dot(panel, panel.rates.index(point[4]), point, summary) for point, summary in found]
+        gated = [replace(one, hollow=panel.book.beyond(point)) for one, (point, _) in zip(dots, found, strict=True)]
+        lines.append(Line(pruner, gated))
     level = 100 / panel.book.classes[panel.probe] if name.startswith("accuracy") else None
     return Facet(name, lines, level=level)
 
@@ -124,7 +132,7 @@ def size_facet(panel: Panel, watermark: str) -> Facet:
                 dots.append(dot(panel, size.value / 1e6, point, accuracy))
                 stored = book.get(point, "dense_bytes")
                 dense = stored.value / 1e6 if stored else dense
-        lines.append(Line(f"pruned by {pruner}", dots))
+        lines.append(Line(pruner, dots))
     return Facet(f"watermark {watermark}", lines, position=dense)
 
 

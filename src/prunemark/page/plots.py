@@ -58,7 +58,7 @@ CROWDED = 8
 
 @dataclass(frozen=True)
 class Dot:
-    """One measured point in percent, with its interval where it has one; ``hollow`` marks a moot one."""
+    """One measured point in percent, with its interval where it has one; ``hollow``: moot, or beyond the gate."""
 
     x: float
     y: float
