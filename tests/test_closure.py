@@ -13,7 +13,7 @@ from prunemark import closure, methods
 from prunemark.record import NOT_CODE
 
 ROOT = Path(prunemark.__file__).resolve().parents[2]
-COMMANDS = ("fetch", "train", "watermark", "check", "prune", "alter", "evaluate", "control", "report")
+COMMANDS = ("fetch", "train", "watermark", "check", "prune", "shrink", "alter", "evaluate", "latency", "control", "report")
 RESNET, SIMCLR = ("encoders", "resnet18"), ("objectives", "simclr")
 
 
@@ -58,7 +58,7 @@ def test_a_method_adds_itself_its_shared_parts_and_its_package() -> None:
 
 @pytest.mark.parametrize("name", methods.names("pruners"))
 def test_editing_a_pruner_retrains_nothing_and_concerns_no_other(name: str) -> None:
-    path = f"src/prunemark/pruners/{name}.py"
+    path = f"src/prunemark/pruners/{name.replace('-', '_')}.py"
     assert path not in closure.files("train", (RESNET, SIMCLR))
     for other in methods.names("pruners"):
         assert (path in closure.files("prune", (RESNET, ("pruners", other)))) == (other == name)

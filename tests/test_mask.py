@@ -20,7 +20,7 @@ from prunemark import methods
 from prunemark.batches import Batches
 from prunemark.encoder import Architecture, Encoder, snap, state, state_bytes, weights
 from prunemark.errors import PrunemarkError
-from prunemark.files import write_bytes
+from prunemark.files import write_bytes, write_json
 from prunemark.mask import Mask, apply, decode, encode, entropy_bytes, masks_from_scores, pruned_count
 from prunemark.objectives import simclr
 from prunemark.params import canonical_rate
@@ -432,13 +432,18 @@ def test_another_magic_or_codec(encoder: Encoder) -> None:
         decode(other, "mask.pmk")
 
 
+def write_mask(folder: Path, content: bytes) -> None:
+    write_bytes(folder / "mask.pmk", content)
+    write_json(folder / "receipt.json", {"outputs": {"pruned/mask.pmk": ""}})
+
+
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_rate_zero_is_a_bitwise_no_op_through_the_files(
     pruner: str, encoder: Encoder, scored: Callable[[str], dict[str, Tensor]], tmp_path: Path
 ) -> None:
     write_encoder(tmp_path / "encoder.safetensors", encoder)
     mask = masks_from_scores(scored(pruner), "0", "global")
-    write_bytes(tmp_path / "pruned" / "mask.pmk", encode(mask, sha256_file(tmp_path / "encoder.safetensors")))
+    write_mask(tmp_path / "pruned", encode(mask, sha256_file(tmp_path / "encoder.safetensors")))
     for pruned in (tmp_path / "pruned", None):
         found = read_pruned(tmp_path, pruned)
         assert state_bytes(found.served) == state_bytes(found.held) == state_bytes(encoder)
@@ -450,7 +455,7 @@ def test_a_mask_made_for_other_bytes_is_refused(encoder: Encoder, tmp_path: Path
     mask = masks_from_scores(
         {name: weight.detach().abs() for name, weight in weights(encoder).items()}, "0.5", "global"
     )
-    write_bytes(tmp_path / "pruned" / "mask.pmk", encode(mask, sha256))
+    write_mask(tmp_path / "pruned", encode(mask, sha256))
     read_pruned(tmp_path, tmp_path / "pruned")
     altered = copy.deepcopy(encoder)
     with torch.no_grad():

@@ -23,6 +23,7 @@ from prunemark.params import CONTROLS, Params, canonical_rate, read_params
 ROOT = Path(__file__).resolve().parents[1]
 GRID: dict[str, Any] = {
     "datasets": {"fashion-mnist-mini": {}},
+    "downstream": [],
     "encoders": {"small": {"objective": "simclr", "architecture": "resnet18", "epochs": 2, "learning_rate": 0.1}},
     "seeds": [0, 1],
     "null_seeds": [1000],
@@ -31,6 +32,7 @@ GRID: dict[str, Any] = {
     "checks": {"sha256": {}, "feature-digest": {}},
     "alterations": {},
     "pruners": {"magnitude": {}, "by-layer": {"method": "random", "scope": "layer"}},
+    "structured": {},
     "rates": [0, 0.5],
     "head_images": 64,
     "threads": 1,
@@ -71,9 +73,9 @@ def failure(text: str | bytes, folder: Path) -> str:
 @pytest.mark.parametrize("path", sorted(ROOT.glob("params*.yaml")), ids=lambda path: path.name)
 def test_the_files_in_the_repository_are_valid(path: Path) -> None:
     params = read_params(path)
-    assert (
-        params.pruned_rates() == [canonical_rate(rate) for rate in sorted(params.rates)][-len(params.pruned_rates()) :]
-    )
+    for name, entry in params.every_pruner.items():
+        rates = [rate for rate in sorted(params.rates if entry.rates is None else entry.rates) if rate > 0]
+        assert params.rates_of(name) == [canonical_rate(rate) for rate in rates]
     for kind, axis in (
         ("datasets", params.datasets),
         ("pruners", params.pruners),
@@ -96,7 +98,7 @@ def test_what_is_left_out_is_filled_in(tmp_path: Path) -> None:
     assert params.checks["feature-digest"].keys == 20
     assert params.pruners["by-layer"].scope == "layer"
     assert params.pruners["magnitude"].scope == "global"
-    assert params.pruned_rates() == ["0.5"]
+    assert params.rates_of("magnitude") == ["0.5"]
 
 
 def test_an_integer_is_a_number_but_a_settings_type_stays(tmp_path: Path) -> None:
@@ -111,8 +113,8 @@ UNFIT = [
     ("rates", [0, 1e-320], "rates: 1e-320 is not allowed", "at most 10 decimals"),
     ("pruners", {"m" * 65: {"method": "magnitude"}}, f"pruners.{'m' * 65}: ", "at most 64 characters"),
     ("keys", 10**11, "keys: 100000000000 is not allowed", "less than or equal to 10000"),
-    ("sead", [0], "sead: unknown key", "null_seeds, pruners, rates, seeds, threads"),
-    ("pruners/magnitude/scoope", "layer", "pruners.magnitude.scoope: unknown key", "allowed: method, scope, set"),
+    ("sead", [0], "sead: unknown key", "null_seeds, pruners, rates, seeds, structured, threads"),
+    ("pruners/magnitude/scoope", "layer", "pruners.magnitude.scoope: unknown key", "rounds, scope, set"),
     ("encoders/small/lr", 0.1, "encoders.small.lr: unknown key", "learning_rate, momentum"),
     ("datasets/fashion-mnist-mini/path", "x", "datasets.fashion-mnist-mini.path: unknown key", "heldout, keypool"),
     ("datasets/fashion-mnst", {}, "datasets: 'fashion-mnst' is not one of", "fashion-mnist-mini"),
@@ -120,7 +122,7 @@ UNFIT = [
     ("encoders/small/architecture", "resnet19", "encoders: 'resnet19' is not one of", "resnet18, resnet34, resnet50"),
     ("watermarks/uchidda", {}, "watermarks: 'uchidda' is not one of", "uchida"),
     ("checks/md5", {}, "checks: 'md5' is not one of", "sha256"),
-    ("pruners/magnitude/method", "magnetude", "pruners: 'magnetude' is not one of", "magnitude, random"),
+    ("pruners/magnitude/method", "magnetude", "pruners: 'magnetude' is not one of", "lamp, magnitude, random"),
     ("watermarks/sha256", {}, "watermarks: 'sha256' is not one of", "none"),
     ("checks/uchida", {}, "checks: 'uchida' is not one of", "feature-digest"),
     ("checks/none", {}, "checks: 'none' is not one of", "feature-digest"),
@@ -151,9 +153,47 @@ UNFIT = [
     ("encoders/small/optimizer", "adam", "encoders.small.optimizer: 'adam' is not allowed", "'sgd' or 'lars'"),
     ("encoders/small/warmup_epochs", 2, "encoders.small.warmup_epochs: 2 is not allowed", "below epochs"),
     ("encoders/small/warmup_epochs", 3, "encoders.small.warmup_epochs: 3 is not allowed", "below epochs"),
+    (
+        "pruners/by-layer",
+        {"method": "lamp", "scope": "2:4", "rates": [0.5, 0.3]},
+        "pruners.by-layer: rate 0.3 cannot be met",
+        "2:4 reaches 0 and 0.5, nothing between",
+    ),
+    (
+        "pruners/by-layer",
+        {"method": "lamp", "scope": "2:4", "rates": [0.5], "rounds": 2},
+        "pruners.by-layer.rounds: 2",
+        "1,",
+    ),
+    ("pruners/magnitude/epochs", 2, "pruners.magnitude.epochs: 2 is not allowed", "only with recovery fine-tune"),
+    ("pruners/magnitude/recovery", "tune", "pruners.magnitude.recovery: 'tune' is not allowed", "or 'fine-tune'"),
+    ("pruners/magnitude/rates", [0.5, 0.5], "pruners.magnitude.rates: 0.5 is not allowed twice", "each value once"),
+    ("structured/magnitude", {"method": "fpgm"}, "structured: 'magnitude' is not allowed", "the name of a pruner"),
+    ("structured/lamp", {}, "structured: 'lamp' is not one of", "bn-scale, fpgm, l1-filter, l2-filter, random, taylor"),
+    ("structured/fpgm", {"scope": "row"}, "structured.fpgm.scope: 'row' is not", "one of global, layer, isomorphic"),
+    ("structured/fpgm", {"rates": [0.999]}, "structured.fpgm: rate 0.999 cannot be met", "reachable: 0 to 0.9843"),
+    (
+        "structured/taylor",
+        {"rates": [0.999]},
+        "structured.taylor: rate 0.999 cannot be met: it would empty a layer",
+        "reachable: 0 to 0.9953",
+    ),
+    ("downstream", ["cifar"], "downstream: 'cifar' is not one of the datasets", "fashion-mnist-mini"),
+    ("datasets/fashion-mnist-mini/pretrain", False, "datasets: no pretrain is not allowed", "at least one"),
+    (
+        "datasets/fashion-mnist",
+        {"pretrain": False},
+        "datasets.fashion-mnist.pretrain: false is not allowed",
+        "not in downstream",
+    ),
     ("device", "gpu", "device: 'gpu' is not allowed", "'auto', 'cpu' or 'cuda'"),
     ("device", MISSING, "device: missing", "no default"),
-    ("pruners/magnitude/scope", "locl", "pruners.magnitude.scope: 'locl' is not allowed", "'global' or 'layer'"),
+    (
+        "pruners/magnitude/scope",
+        "locl",
+        "pruners.magnitude.scope: 'locl' is not allowed",
+        "one of global, layer, row, 2:4, 4:8",
+    ),
     ("pruners/magnitude", None, "pruners.magnitude: None is not allowed", "a valid dictionary"),
     ("pruners/By Layer", {"method": "random"}, "pruners.By Layer: 'By Layer' is not allowed", "[a-z0-9]"),
     ("pruners/..", {"method": "random"}, "pruners...: '..' is not allowed", "[a-z0-9]"),
@@ -282,10 +322,10 @@ def test_a_key_given_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "NoneType found: a mapping with the keys datasets, encoders, "),
-        ("# nothing\n", "NoneType found: a mapping with the keys datasets, encoders, "),
-        ("- 1\n", "list found: a mapping with the keys datasets, encoders, "),
-        ("seeds", "str found: a mapping with the keys datasets, encoders, "),
+        ("", "NoneType found: a mapping with the keys datasets, downstream, "),
+        ("# nothing\n", "NoneType found: a mapping with the keys datasets, downstream, "),
+        ("- 1\n", "list found: a mapping with the keys datasets, downstream, "),
+        ("seeds", "str found: a mapping with the keys datasets, downstream, "),
         ("seeds: [0", "not YAML: "),
         ("seeds: [0]\n---\nseeds: [1]\n", "not YAML: "),
         ("seeds: !!python/object/apply:os.getcwd []\n", "not YAML: "),
@@ -329,7 +369,7 @@ def test_the_text_of_a_rate_gives_the_rate_again(rate: float) -> None:
 
 def test_rates_ascend_and_the_original_is_none_of_them(tmp_path: Path) -> None:
     params = read(json.dumps(changed("rates", [0.95, 0, 0.1, 0.5, 1e-7])), tmp_path)
-    assert params.pruned_rates() == ["0.0000001", "0.1", "0.5", "0.95"]
+    assert params.rates_of("magnitude") == ["0.0000001", "0.1", "0.5", "0.95"]
 
 
 def test_the_digest_is_of_what_is_asked_and_not_of_the_file(tmp_path: Path) -> None:
@@ -372,5 +412,8 @@ def test_snakemake_stops_at_a_bad_file_before_it_writes_anything(tmp_path: Path)
     assert done.stdout == ""
     greeting, line = done.stderr.splitlines()
     assert greeting.startswith("Using workflow specific profile profiles/default")
-    assert line == ("prunemark: params.yaml: pruners.magnitude.scoope: unknown key; allowed: method, scope, set")
+    assert line == (
+        "prunemark: params.yaml: pruners.magnitude.scoope: unknown key; allowed: epochs, learning_rate, method, "
+        "rates, recovery, rounds, scope, set"
+    )
     assert sorted(tmp_path.rglob("*")) == before

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from prunemark import methods
+from prunemark.errors import PrunemarkError
 
 GRID = 2.0**24
 # Measured on CPUs: the activations of some 50 small images stay in the cache, those of hundreds do not.
@@ -18,14 +19,19 @@ BATCH = 50
 
 @dataclass(frozen=True)
 class Architecture:
-    """All that is needed to rebuild an encoder without params.yaml; ``image_size`` in pixels."""
+    """All that is needed to rebuild an encoder without params.yaml; ``image_size`` in pixels.
+
+    ``channels``: output and input channels of every convolution of an encoder that has lost some, by module name.
+    """
 
     architecture: str
     width: int
     image_size: int
+    channels: dict[str, list[int]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """As JSON holds it; ``channels`` only where there are any."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Encoder(nn.Module):
@@ -47,11 +53,44 @@ class Encoder(nn.Module):
         # Channels last is faster, but PyTorch 2.13 then corrupts the heap on a processor with AVX2 alone, in the weight
         # gradient of float32 strided 1x1 convolutions with 4 or 6 channels; with multiples of 8 it did not.
         self.layout = torch.contiguous_format if spec.width % 8 else torch.channels_last
+        if spec.channels:
+            resize(self, spec.channels)
         self.to(memory_format=self.layout)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
         normalised = (images - self.mean[:, None, None]).div_(self.std[:, None, None])
         return self.backbone(normalised.contiguous(memory_format=self.layout))
+
+
+def resize(encoder: Encoder, channels: dict[str, list[int]]) -> None:
+    """Give every convolution named its output and input channels, and the batch normalisation behind it as many.
+
+    Raises:
+        PrunemarkError: a module that is no convolution, numbers that are not from 1 to what it has, or channels that do
+            not fit each other or the features.
+    """
+    norms = norms_behind(encoder)
+    for name, found in channels.items():
+        conv = dict(encoder.named_modules()).get(name)
+        if not isinstance(conv, nn.Conv2d):
+            raise PrunemarkError(f"channels: {name!r} is not allowed: no convolution of {encoder.spec.architecture}")
+        full = [conv.out_channels, conv.in_channels]
+        whole = len(found) == 2 and all(type(n) is int and 1 <= n <= most for n, most in zip(found, full, strict=True))
+        if not whole:
+            raise PrunemarkError(f"channels: {found} is not allowed for {name}: two numbers from 1 to {full}")
+        conv.out_channels, conv.in_channels = found
+        conv.weight = nn.Parameter(conv.weight.new_empty(*found, *conv.kernel_size))
+        norm = norms.get(f"{name}.weight")
+        if norm is not None:
+            norm.num_features = found[0]
+            norm.weight, norm.bias = (nn.Parameter(part.new_empty(found[0])) for part in (norm.weight, norm.bias))
+            norm.running_mean, norm.running_var = (norm.weight.new_empty(found[0]) for _ in range(2))
+    try:
+        width = blank(encoder).shape[1]
+    except RuntimeError as error:
+        raise PrunemarkError(f"channels: they do not fit each other ({str(error).splitlines()[0]})") from None
+    if width != encoder.features:
+        raise PrunemarkError(f"channels: {width} features is not allowed: {encoder.features}")
 
 
 def features(encoder: Encoder, images: Tensor, batch: int = BATCH) -> Tensor:
@@ -83,6 +122,40 @@ def weights(encoder: nn.Module) -> dict[str, Tensor]:
         for name, module in encoder.named_modules()
         if isinstance(module, nn.Conv2d | nn.Linear)
     }
+
+
+def norms_behind(encoder: Encoder) -> dict[str, nn.BatchNorm2d]:
+    """The batch normalisation right behind a convolution, by the name of the convolution's weight."""
+    made: dict[int, str] = {}
+    kept: list[Tensor] = []  # an output that is freed may leave its identity to another
+    found: dict[str, nn.BatchNorm2d] = {}
+
+    def remember(name: str) -> Any:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            if isinstance(module, nn.BatchNorm2d) and id(inputs[0]) in made:
+                found[made[id(inputs[0])]] = module
+            elif isinstance(module, nn.Conv2d):
+                made[id(output)] = f"{name}.weight"
+                kept.append(output)
+
+        return hook
+
+    hooks = [module.register_forward_hook(remember(name)) for name, module in encoder.named_modules()]
+    try:
+        blank(encoder)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def blank(encoder: Encoder) -> Tensor:
+    """The features (1, d) of a black image, wherever the encoder is, without a gradient or any trace in it."""
+    size, training = encoder.spec.image_size, encoder.training
+    with torch.no_grad():
+        found: Tensor = encoder.eval()(torch.zeros(1, 3, size, size, device=encoder.mean.device))
+    encoder.train(training)
+    return found
 
 
 def state(encoder: Encoder) -> dict[str, Tensor]:

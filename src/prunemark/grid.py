@@ -26,6 +26,9 @@ from prunemark.layout import (
 from prunemark.methods import constants
 from prunemark.params import CONTROLS, Params
 
+# What runs a pruner of each kind.
+COMMANDS = {"pruners": "prune", "structured": "shrink"}
+
 
 def fetch(params: Params, dataset: str) -> Step:
     entry, out = params.datasets[dataset], data_folder(dataset)
@@ -110,21 +113,39 @@ def check(params: Params, dataset: str, encoder: str, seed: str, watermark: str,
 def prune(
     params: Params, dataset: str, encoder: str, seed: str, watermark: str, key: str, pruner: str, rate: str
 ) -> Step:
-    entry, data, marked_cell = params.pruners[pruner], data_folder(dataset), (dataset, encoder, seed, watermark, key)
+    """A mask, or without channels an encoder; the draws of a criterion are equal for all watermarks, keys and rates."""
+    entry, trained = params.every_pruner[pruner], params.encoders[encoder]
+    data, source = data_folder(dataset), encoder_folder(dataset, encoder, seed)
+    marked_cell = (dataset, encoder, seed, watermark, key)
     marked, out = marked_folder(*marked_cell), pruned_folder(params, *marked_cell, pruner, rate)
-    parameters = {
+    parameters: Parameters = {
         "data": data,
+        "encoder": source,
         "marked": marked,
         "method": entry.method,
         "set": entry.set,
         "scope": entry.scope,
         "rate": rate,
+        "rounds": entry.rounds,
+        "recovery": entry.recovery,
+        "objective": trained.objective,
+        "objective-set": trained.set,
+        "batch-size": trained.batch_size,
         "seed": int(seed),
         "threads": params.threads,
         "out": out,
     }
-    used = (architecture(params, encoder), ("pruners", entry.method))
-    return Step("prune", out, parameters, used, (data, marked), (marked,))
+    if entry.tunes:
+        parameters |= {
+            "epochs": entry.epochs,
+            "learning-rate": entry.learning_rate,
+            "optimizer": trained.optimizer,
+            "momentum": trained.momentum,
+            "weight-decay": trained.weight_decay,
+            "device": params.device,
+        }
+    used = (architecture(params, encoder), ("objectives", trained.objective), (entry.kind, entry.method))
+    return Step(COMMANDS[entry.kind], out, parameters, used, (data, source, marked), (marked,))
 
 
 def alter(
@@ -162,7 +183,7 @@ def evaluate(
     """The scores of one cell on one probe dataset; for the original there is no mask and nothing to compare with."""
     marked_cell = (dataset, encoder, seed, watermark, key)
     marked, data = marked_folder(*marked_cell), data_folder(probe)
-    names = checks_on(params, watermark)
+    names = [name for name in checks_on(params, watermark) if probe == dataset or sees_labels(params, name)]
     checks = [check_folder(marked_cell, name) for name in names]
     out = scores_folder(*marked_cell, pruner, rate, probe)
     parameters: Parameters = {"data": data, "marked": marked, "check": checks}
@@ -204,6 +225,17 @@ def control(params: Params, dataset: str, encoder: str, seed: str, name: str, pr
     return Step("control", out, parameters, used, reads, needs)
 
 
+def latency(params: Params, dataset: str, encoder: str, pruner: str) -> Step:
+    """The times of one pruner's encoders beside their original: of the first seed, watermark and key, since the shapes
+    and zeros of all others are alike."""
+    cell = (dataset, encoder, str(params.seeds[0]), *keyed_copies(params)[0])
+    marked, out = marked_folder(*cell), Folder.of("latency", "evaluate", dataset, encoder, "latency", pruner)
+    pruned = [pruned_folder(params, *cell, pruner, rate) for rate in params.rates_of(pruner)]
+    parameters = {"marked": marked, "pruned": pruned, "threads": params.threads, "out": out}
+    reads = (marked, *pruned)
+    return Step("latency", out, parameters, (architecture(params, encoder),), reads, tuple(pruned))
+
+
 def report(params: Params) -> Step:
     out = Folder.of("report", "report")
     parameters = {"params": "params.yaml", "asked": params.digest(), "out": out}
@@ -214,7 +246,7 @@ def report(params: Params) -> Step:
 def steps(params: Params, stage: str) -> Iterator[Step]:
     """All steps of a stage that params.yaml asks for, in the order of the paths."""
     seeds = [str(seed) for seed in params.seeds]
-    encoders = list(product(params.datasets, params.encoders))
+    encoders = list(product(params.pretrained, params.encoders))
     marked = [(*encoder, seed, *copy) for encoder, seed, copy in product(encoders, seeds, keyed_copies(params))]
     if stage == "fetch":
         yield from (fetch(params, dataset) for dataset in params.datasets)
@@ -226,16 +258,33 @@ def steps(params: Params, stage: str) -> Iterator[Step]:
             yield watermark(params, *cell)
             yield from (check(params, *cell, name) for name in checks_on(params, cell[3]))
     elif stage == "prune":
-        rates = params.pruned_rates()
-        yield from (prune(params, *cell, *how) for cell, how in product(marked, product(params.pruners, rates)))
+        yield from (prune(params, *cell, *how) for cell, how in product(marked, pruned(params)))
         yield from (alter(params, *cell, *how) for cell, how in product(marked, altered(params)))
     elif stage == "evaluate":
-        ways = [ORIGINAL, *product(params.pruners, params.pruned_rates()), *altered(params)]
-        yield from (evaluate(params, *cell, *how, cell[0]) for cell, how in product(marked, ways))
+        ways = [ORIGINAL, *pruned(params), *altered(params)]
+        for cell, how in product(marked, ways):
+            yield from (evaluate(params, *cell, *how, probe) for probe in probes(params, cell[0]))
         for (dataset, encoder), seed, name in product(encoders, seeds, CONTROLS):
-            yield control(params, dataset, encoder, seed, name, dataset)
+            yield from (control(params, dataset, encoder, seed, name, probe) for probe in probes(params, dataset))
+        for (dataset, encoder), name in product(encoders, params.every_pruner):
+            if params.rates_of(name):
+                yield latency(params, dataset, encoder, name)
     elif stage == "report":
         yield report(params)
+
+
+def pruned(params: Params) -> list[tuple[str, str]]:
+    """Every pruner with its rates."""
+    return [(name, rate) for name in params.every_pruner for rate in params.rates_of(name)]
+
+
+def probes(params: Params, dataset: str) -> list[str]:
+    """The dataset that an encoder was trained on, and those downstream of it."""
+    return [dataset, *(name for name in params.downstream if name != dataset)]
+
+
+def sees_labels(params: Params, check: str) -> bool:
+    return bool(constants("checks", params.checks[check].method)["LEVEL"] == "LABELS")
 
 
 def altered(params: Params) -> list[tuple[str, str]]:

@@ -19,13 +19,16 @@ FOLDERS = dict(zip(STAGES, ("raw", "encoders", "marked", "pruned", "scores", "re
 ORIGINAL = ("original", "0")
 ARTEFACTS = {
     "data": ("images.safetensors", "dataset.json"),
-    "encoder": ("encoder.safetensors", "training.json"),
+    "encoder": ("encoder.safetensors", "objective.safetensors", "training.json"),
     "marked": ("encoder.safetensors", "head.safetensors", "secret.safetensors", "calibration.json"),
     "check": ("secret.safetensors", "calibration.json"),
     "mask": ("mask.pmk", "sparsity.json"),
+    "recovered": ("mask.pmk", "recovered.safetensors", "sparsity.json"),
+    "shrunk": ("encoder.safetensors", "mask.pmk", "sparsity.json"),
     "altered": ("encoder.safetensors",),
-    "original": ("features.safetensors", "samples.npz", "scores.json"),
+    "original": ("features.safetensors", "head.safetensors", "samples.npz", "scores.json"),
     "scores": ("samples.npz", "scores.json"),
+    "latency": (),
     "report": (
         "results.csv",
         "landmarks.csv",
@@ -39,7 +42,10 @@ ARTEFACTS = {
 
 
 class Folder(str):
-    """A folder that one step writes, such as ``data/raw/cifar10``, with the names of its artefacts."""
+    """A folder that one step writes, such as ``data/raw/cifar10``, with the names of its artefacts.
+
+    Of latencies there are none: what is measured stands in the journal.
+    """
 
     names: tuple[str, ...]
 
@@ -102,8 +108,18 @@ def check_folder(cell: Cell, check: str) -> Folder:
 
 
 def pruned_folder(params: Params, *cell: str) -> Folder:
-    """``cell``: a full cell; a pruner leaves a mask, an alteration an encoder."""
-    return Folder.of("altered" if cell[5] in params.alterations else "mask", "prune", *cell)
+    """``cell``: a full cell. A pruner leaves a mask and, where something recovers after it, the values that did; a
+    structured one a smaller encoder, an alteration another encoder."""
+    return Folder.of(left_by(params, cell[5]), "prune", *cell)
+
+
+def left_by(params: Params, way: str) -> str:
+    """The kind of artefacts that a pruner or an alteration leaves."""
+    if way in params.alterations:
+        return "altered"
+    if way in params.structured:
+        return "shrunk"
+    return "recovered" if params.pruners[way].recovers else "mask"
 
 
 def scores_folder(*cell: str) -> Folder:

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from prunemark.encoder import Encoder, weights
 from prunemark.errors import PrunemarkError
+from prunemark.scopes import PATTERNS, SCOPES, check_reach
 
 MAGIC = b"PMK1"
 CODEC = "constriction-ans-bernoulli/1"
-SCOPES = ("global", "layer")
 MOST_WEIGHTS = 2**31
 
 Mask = dict[str, Tensor]
@@ -55,28 +55,51 @@ def pruned_count(rate: str, total: int) -> int:
 
 
 def masks_from_scores(scores: dict[str, Tensor], rate: str, scope: str) -> Mask:
-    """True = kept. ``global`` ranks all weights together, ``layer`` each weight tensor by itself.
+    """True = kept. `prunemark.scopes` says which weights each scope ranks together.
 
     The lowest scores go first; equal scores go in the order of weight names and positions. So masks of one set of
     scores are nested across rates, and rate 0 keeps everything.
 
     Raises:
-        PrunemarkError: a score that is NaN, or no such scope or rate.
+        PrunemarkError: a score that is NaN, no such scope, or a rate that it does not reach.
     """
     if scope not in SCOPES:
-        raise PrunemarkError(f"scope: {scope!r} is not allowed: {' or '.join(SCOPES)}")
+        raise PrunemarkError(f"scope: {scope!r} is not allowed: {', '.join(SCOPES)}")
+    pruned_count(rate, 0)
+    check_reach(scope, rate)
     for name, score in scores.items():
         if torch.isnan(score).any():
             raise PrunemarkError(f"scores of {name}: NaN found; every score must be a number")
-    groups = [sorted(scores)] if scope == "global" else [[name] for name in sorted(scores)]
-    masks: Mask = {}
-    for names in groups:
-        flat = torch.cat([scores[name].double().flatten() for name in names])
-        keep = torch.ones(len(flat), dtype=torch.bool)
-        keep[torch.argsort(flat, stable=True)[: pruned_count(rate, len(flat))]] = False
-        parts = keep.split([scores[name].numel() for name in names])
-        masks |= {name: part.view(scores[name].shape) for name, part in zip(names, parts, strict=True)}
-    return masks
+    if scope != "global":
+        return {name: keep_in_layer(scores[name], rate, scope) for name in sorted(scores)}
+    names = sorted(scores)
+    keep = keep_best(torch.cat([scores[name].double().flatten() for name in names])[None], rate)[0]
+    parts = keep.split([scores[name].numel() for name in names])
+    return {name: part.view(scores[name].shape) for name, part in zip(names, parts, strict=True)}
+
+
+def keep_in_layer(scores: Tensor, rate: str, scope: str) -> Tensor:
+    """The mask of one weight (out, in, ...) for a scope that looks at one layer."""
+    scores = scores.double()
+    if scope == "layer":
+        return keep_best(scores.reshape(1, -1), rate).view(scores.shape)
+    if scope == "row":
+        return keep_best(scores.flatten(1), rate).view(scores.shape)
+    size = PATTERNS[scope][1] if Decimal(rate) else 1
+    rows = scores.movedim(1, -1)  # (out, ..., in): the input channels are next to each other
+    whole = rows[0].numel() // size * size
+    flat = rows.reshape(len(rows), -1)
+    keep = torch.empty(flat.shape, dtype=torch.bool)
+    keep[:, :whole] = keep_best(flat[:, :whole].reshape(-1, size), rate).view(len(rows), -1)
+    keep[:, whole:] = keep_best(flat[:, whole:].reshape(1, -1), rate).view(len(rows), -1)
+    return keep.view(rows.shape).movedim(-1, 1).contiguous()
+
+
+def keep_best(rows: Tensor, rate: str) -> Tensor:
+    """Per row of scores (R, n): False for the lowest, as many as the rate asks for."""
+    keep = torch.ones(rows.shape, dtype=torch.bool)
+    count = pruned_count(rate, rows.shape[1])
+    return keep.scatter_(1, torch.argsort(rows, dim=1, stable=True)[:, :count], False)
 
 
 def apply(encoder: Encoder, mask: Mask) -> Encoder:

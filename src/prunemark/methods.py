@@ -13,7 +13,7 @@ from typing import Any
 from prunemark.errors import PrunemarkError
 
 PACKAGE = Path(__file__).parent
-KINDS = ("datasets", "encoders", "objectives", "watermarks", "checks", "pruners", "alterations")
+KINDS = ("datasets", "encoders", "objectives", "watermarks", "checks", "pruners", "structured", "alterations")
 
 
 @functools.cache

@@ -25,6 +25,8 @@ LONGEST_RATE = 12
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[int, Field(ge=1)]
+Rates = list[Annotated[float, Field(ge=0, lt=1)]]
+TUNING = {"epochs": 1, "learning_rate": 0.01}
 
 
 class Strict(BaseModel):
@@ -46,7 +48,10 @@ class Method(Strict):
 
 
 class Dataset(Method):
+    """``pretrain``: whether encoders are trained on it; without, it is a probe alone (``downstream``)."""
+
     kind = "datasets"
+    pretrain: bool = True
     heldout: Positive = 500
     keypool: Positive = 500
 
@@ -93,8 +98,41 @@ class Check(Method):
 
 
 class Pruner(Method):
+    """``scope``: the method's own where it is absent. ``rates``: its own, instead of those of all pruners. ``epochs``
+    and ``learning_rate``: of fine-tuning, where that is its recovery.
+    """
+
     kind = "pruners"
-    scope: Literal["global", "layer"] = "global"
+    scope: str | None = None
+    rates: Rates | None = None
+    rounds: Annotated[int, Field(ge=1, le=1000)] = 1
+    recovery: Literal["none", "batch-norm", "fine-tune"] = "none"
+    epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
+
+    def named(self, name: str) -> Any:
+        entry: Pruner = super().named(name)
+        scope = self.scope or methods.constants(self.kind, entry.method).get("SCOPE", "global")
+        where = f"{self.kind}.{name}"
+        given = {key: value for key in TUNING if (value := getattr(self, key)) is not None}
+        if given and not self.tunes:
+            key, value = next(iter(given.items()))
+            raise PrunemarkError(f"{where}.{key}: {value} is not allowed: only with recovery fine-tune")
+        refuse_unfit(f"{where}.rates", self.rates or [])
+        tuning = TUNING | given if self.tunes else {}
+        return entry.model_copy(update={"scope": scope, **tuning})
+
+    @property
+    def recovers(self) -> bool:
+        return self.recovery != "none"
+
+    @property
+    def tunes(self) -> bool:
+        return self.recovery == "fine-tune"
+
+
+class Structured(Pruner):
+    kind = "structured"
 
 
 class Alteration(Method):
@@ -116,9 +154,13 @@ class Alteration(Method):
 
 
 class Params(Strict):
-    """The whole of params.yaml. ``rates`` are numbers in [0, 1); the original (rate 0) is always evaluated."""
+    """The whole of params.yaml. ``rates`` are numbers in [0, 1); the original (rate 0) is always evaluated.
+
+    ``downstream``: datasets on which encoders that were trained on another are probed too.
+    """
 
     datasets: dict[Name, Dataset]
+    downstream: list[str]
     encoders: dict[Name, Encoder]
     seeds: list[Seed]
     null_seeds: list[Seed]
@@ -126,8 +168,9 @@ class Params(Strict):
     keys: Annotated[int, Field(ge=1, le=10000)]
     checks: dict[Name, Check]
     pruners: dict[Name, Pruner]
+    structured: dict[Name, Structured]
     alterations: dict[Name, Alteration]
-    rates: list[Annotated[float, Field(ge=0, lt=1)]]
+    rates: Rates
     head_images: Annotated[int, Field(ge=10)]
     utility_drop: Annotated[float, Field(gt=0, le=1)] = 0.05
     threads: Annotated[int, Field(ge=1, le=256)]
@@ -146,9 +189,20 @@ class Params(Strict):
             raise PrunemarkError(f"null_seeds: {both[0]} is not allowed: it is also in seeds")
         return self
 
-    def pruned_rates(self) -> list[str]:
-        """The rates above 0 in their canonical text, ascending."""
-        return [canonical_rate(rate) for rate in sorted(self.rates) if rate > 0]
+    @property
+    def pretrained(self) -> list[str]:
+        """The datasets that encoders are trained on."""
+        return [name for name, entry in self.datasets.items() if entry.pretrain]
+
+    @property
+    def every_pruner(self) -> dict[str, Pruner]:
+        """Those of weights, then those of channels."""
+        return {**self.pruners, **self.structured}
+
+    def rates_of(self, pruner: str) -> list[str]:
+        """The rates above 0 of a pruner in their canonical text, ascending."""
+        own = self.every_pruner[pruner].rates
+        return [canonical_rate(rate) for rate in sorted(self.rates if own is None else own) if rate > 0]
 
     def digest(self) -> str:
         """SHA-256 of what was asked, whatever the file's layout and comments."""
@@ -181,6 +235,9 @@ def read_params(path: Path = PARAMS) -> Params:
     Raises:
         PrunemarkError: one line naming the file, the key, the value found and what is allowed.
     """
+    # It knows the models, and so comes after them.
+    from prunemark.consistency import complete
+
     try:
         raw = YAML(typ="safe").load(path)
     except (FileNotFoundError, IsADirectoryError):
@@ -191,38 +248,11 @@ def read_params(path: Path = PARAMS) -> Params:
     except YAMLError as error:  # bytes that are no text
         raise PrunemarkError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
     try:
-        return complete_methods(Params.model_validate(raw))
+        return complete(Params.model_validate(raw))
     except ValidationError as error:
         raise PrunemarkError(f"{path}: {one_line(error, raw)}") from None
     except PrunemarkError as error:
         raise PrunemarkError(f"{path}: {error}") from None
-
-
-def complete_methods(params: Params) -> Params:
-    """Fill in every method and its default settings, so that all that follows sees complete entries."""
-    update = {
-        axis: {name: entry.named(name) for name, entry in getattr(params, axis).items()}
-        for axis in ("datasets", "encoders", "watermarks", "checks", "pruners", "alterations")
-    }
-    for name, entry in params.checks.items():
-        refuse_twice(f"checks.{name}.on", entry.on or [])
-        unknown = [one for one in entry.on or [] if one not in params.watermarks]
-        if unknown:
-            allowed = ", ".join(params.watermarks)
-            raise PrunemarkError(f"checks.{name}.on: {unknown[0]!r} is not one of the watermarks {allowed}")
-    both = sorted(set(params.checks) & set(params.watermarks))
-    if both:
-        raise PrunemarkError(f"checks: {both[0]!r} is not allowed: it is also the name of a watermark")
-    reserved = sorted(set(CONTROLS) & set(params.watermarks))
-    if reserved:
-        raise PrunemarkError(f"watermarks: {reserved[0]!r} is not allowed: the report uses this name for a control")
-    for axis in ("pruners", "alterations"):
-        if "original" in getattr(params, axis):
-            raise PrunemarkError(f"{axis}: 'original' is not allowed: it is the name of the encoder at rate 0")
-    shared = sorted(set(params.pruners) & set(params.alterations))
-    if shared:
-        raise PrunemarkError(f"alterations: {shared[0]!r} is not allowed: it is also the name of a pruner")
-    return params.model_copy(update=update)
 
 
 def one_line(error: ValidationError, raw: Any) -> str:
@@ -246,6 +276,7 @@ def allowed_keys(location: tuple[Any, ...]) -> list[str]:
         "watermarks": Watermark,
         "checks": Check,
         "pruners": Pruner,
+        "structured": Structured,
         "alterations": Alteration,
     }
     model: type[Strict] = models[location[0]] if len(location) > 1 else Params

@@ -32,7 +32,7 @@ PACKAGES = ("torch", "numpy", "safetensors", "matplotlib", "jinja2", "snakemake"
 # MLflow only listens.
 NOT_CODE = tuple(
     f"prunemark.{name}"
-    for name in ("__main__", "zygote", "cli", "stage_commands", "grid", "layout", "params", "tracking")
+    for name in ("__main__", "zygote", "cli", "stage_commands", "grid", "layout", "params", "consistency", "tracking")
 )
 
 

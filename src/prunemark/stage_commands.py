@@ -19,6 +19,14 @@ Settings = Annotated[list[str], typer.Option("--set", help="a setting of the met
 Nulls = Annotated[list[Path], typer.Option("--null", help="folder of an independently trained encoder; repeatable")]
 HeadImages = Annotated[int, typer.Option(min=1, help="training images that heads are fitted on")]
 Threads = Annotated[int, typer.Option(min=1, help="PyTorch's threads; results depend on it")]
+ObjectiveSettings = Annotated[list[str], typer.Option(help="a setting of the objective; repeatable")]
+Rounds = Annotated[int, typer.Option(min=1, help="rounds on the way to the rate")]
+Recovery = Annotated[str, typer.Option(help="after each round: none, batch-norm or fine-tune")]
+Epochs = Annotated[int, typer.Option(min=0, help="of fine-tuning, after each round")]
+LearningRate = Annotated[float, typer.Option(help="of fine-tuning, at its start")]
+Optimizer = Annotated[str, typer.Option(help="of fine-tuning")]
+Momentum = Annotated[float, typer.Option(help="of fine-tuning")]
+WeightDecay = Annotated[float, typer.Option(help="of fine-tuning")]
 
 
 def settings(kind: str, method: str, given: list[str]) -> dict[str, Any]:
@@ -124,19 +132,73 @@ def check(
 @app.command()
 def prune(
     data: Annotated[Path, typer.Option()],
+    encoder: Annotated[Path, typer.Option(help="folder of the encoder before marking, with its projector")],
     marked: Annotated[Path, typer.Option()],
     method: Annotated[str, typer.Option()],
-    scope: Annotated[str, typer.Option(help="global or layer")],
+    scope: Annotated[str, typer.Option(help="what is ranked together")],
     rate: Annotated[str, typer.Option(help="share of the prunable weights to remove")],
+    objective: Annotated[str, typer.Option(help="what the encoder was trained by")],
+    batch_size: Annotated[int, typer.Option(min=2)],
     seed: Annotated[int, typer.Option(min=0)],
     threads: Threads,
     out: Annotated[Path, typer.Option()],
     set: Settings = [],  # noqa: B006
+    objective_set: ObjectiveSettings = [],  # noqa: B006
+    rounds: Rounds = 1,
+    recovery: Recovery = "none",
+    epochs: Epochs = 0,
+    learning_rate: LearningRate = 0.0,
+    optimizer: Optimizer = "sgd",
+    momentum: Momentum = 0.0,
+    weight_decay: WeightDecay = 0.0,
+    device: Annotated[str, typer.Option(help="of fine-tuning")] = "auto",
 ) -> None:
-    """Prune a marked encoder at one rate."""
+    """Prune the weights of a marked encoder at one rate."""
+    from prunemark.schedule import Schedule
+    from prunemark.stages._prune import Request
     from prunemark.stages.prune import prune as run
+    from prunemark.training import Recipe
 
-    run(data, marked, method, settings("pruners", method, set), scope, rate, seed, threads, out)
+    own, trained = settings("pruners", method, set), settings("objectives", objective, objective_set)
+    recipe = Recipe(objective, trained, 1, batch_size, optimizer, 0.0, 0, momentum, weight_decay, seed)
+    schedule = Schedule(rounds, recovery, epochs, learning_rate)
+    run(Request(data, encoder, marked, method, own, scope, rate, schedule, recipe, threads, device, out))
+
+
+@app.command()
+def shrink(
+    data: Annotated[Path, typer.Option()],
+    encoder: Annotated[Path, typer.Option(help="folder of the encoder before marking, with its projector")],
+    marked: Annotated[Path, typer.Option()],
+    method: Annotated[str, typer.Option()],
+    scope: Annotated[str, typer.Option(help="what is ranked together")],
+    rate: Annotated[str, typer.Option(help="share of the removable channels to remove")],
+    objective: Annotated[str, typer.Option(help="what the encoder was trained by")],
+    batch_size: Annotated[int, typer.Option(min=2)],
+    seed: Annotated[int, typer.Option(min=0)],
+    threads: Threads,
+    out: Annotated[Path, typer.Option()],
+    set: Settings = [],  # noqa: B006
+    objective_set: ObjectiveSettings = [],  # noqa: B006
+    rounds: Rounds = 1,
+    recovery: Recovery = "none",
+    epochs: Epochs = 0,
+    learning_rate: LearningRate = 0.0,
+    optimizer: Optimizer = "sgd",
+    momentum: Momentum = 0.0,
+    weight_decay: WeightDecay = 0.0,
+    device: Annotated[str, typer.Option(help="of fine-tuning")] = "auto",
+) -> None:
+    """Remove channels of a marked encoder at one rate (part of the prune stage)."""
+    from prunemark.schedule import Schedule
+    from prunemark.stages._prune import Request
+    from prunemark.stages.shrink import shrink as run
+    from prunemark.training import Recipe
+
+    own, trained = settings("structured", method, set), settings("objectives", objective, objective_set)
+    recipe = Recipe(objective, trained, 1, batch_size, optimizer, 0.0, 0, momentum, weight_decay, seed)
+    schedule = Schedule(rounds, recovery, epochs, learning_rate)
+    run(Request(data, encoder, marked, method, own, scope, rate, schedule, recipe, threads, device, out))
 
 
 @app.command()
@@ -156,7 +218,7 @@ def alter(
     device: Annotated[str, typer.Option(help="of the training that a method may go on with")],
     out: Annotated[Path, typer.Option()],
     set: Settings = [],  # noqa: B006
-    objective_set: Annotated[list[str], typer.Option(help="a setting of the objective; repeatable")] = [],  # noqa: B006
+    objective_set: ObjectiveSettings = [],  # noqa: B006
 ) -> None:
     """Alter a marked encoder other than by pruning (part of the prune stage)."""
     from prunemark.stages.alter import alter as run
@@ -182,6 +244,19 @@ def evaluate(
     from prunemark.stages.evaluate import evaluate as run
 
     run(data, marked, check, pruned, original, head_images, threads, out)
+
+
+@app.command()
+def latency(
+    marked: Annotated[Path, typer.Option()],
+    pruned: Annotated[list[Path], typer.Option(help="folder of a pruned encoder; repeatable")],
+    threads: Threads,
+    out: Annotated[Path, typer.Option()],
+) -> None:
+    """Time pruned encoders beside their original (part of the evaluate stage)."""
+    from prunemark.stages.latency import latency as run
+
+    run(marked, pruned, threads, out)
 
 
 @app.command()
@@ -213,6 +288,8 @@ def report(
     found = read_params(params)
     if found.digest() != asked:
         raise PrunemarkError(f"--asked: {asked} is not allowed: {params} asks for {found.digest()}")
-    scores = [Path(step.folder) for step in grid.steps(found, "evaluate")]
+    evaluated = [step.folder for step in grid.steps(found, "evaluate")]
+    scores = [Path(folder) for folder in evaluated if folder.names]
+    timed = [Path(folder) for folder in evaluated if not folder.names]
     earlier = [Path(step.folder) for stage in layout.STAGES[:-1] for step in grid.steps(found, stage)]
-    run(scores, earlier, found.model_dump(mode="json"), asked, out)
+    run(scores, timed, earlier, found.model_dump(mode="json"), asked, out)

@@ -66,7 +66,12 @@ def read_encoder(path: Path, device: str = "cpu") -> Encoder:
     sized = [type(value) for value in fields.values()] == [str, int, int]
     if not sized or not 0 < fields["width"] < 2**16 or not 0 < fields["image_size"] < 2**16:
         raise PrunemarkError(f"{path}: {fields} is not allowed: a name and two integers from 1 to 65535")
-    spec = Architecture(**fields)
+    channels = header.get("channels")
+    if channels is not None and not (
+        isinstance(channels, dict) and all(isinstance(n, list) for n in channels.values())
+    ):
+        raise PrunemarkError(f"{path}: channels {str(channels)[:60]} is not allowed: two numbers by convolution")
+    spec = Architecture(**fields, channels=channels)
     refuse_other_shapes(path, spec, found)
     encoder = Encoder(spec)
     expected = state(encoder)

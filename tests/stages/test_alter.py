@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import subprocess
@@ -11,41 +10,27 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_chain import DATA, MARKED, OUT, prune_at
 
 from prunemark import closure, methods
-from prunemark.encoder import Architecture, Encoder, snap, state, state_bytes
+from prunemark.encoder import state, state_bytes
 from prunemark.errors import PrunemarkError
 from prunemark.files import read_json
-from prunemark.randomness import draw_parameters, generator
-from prunemark.record import Recorder, journal_path, sha256_file
+from prunemark.record import journal_path, sha256_file
+from prunemark.stages._pruned import read_pruned
 from prunemark.stages.alter import alter
 from prunemark.stages.evaluate import measure_sizes, size_rows
-from prunemark.stages.fetch import fetch
-from prunemark.stages.prune import is_altered, prune, read_pruned
-from prunemark.store import read_encoder, write_encoder
+from prunemark.stages.prune import prune
+from prunemark.store import read_encoder
 from prunemark.training import Recipe
 
-DATA, MARKED, OUT = Path("data/raw/a"), Path("data/marked/a/b/0/none/0"), Path("data/pruned/a/b/0/none/0")
 # Many images to a batch: an epoch is over soon.
 RECIPE = Recipe("simclr", {"temperature": 0.5, "projection_dim": 8}, 1, 1024, "sgd", 0.0, 0, 0.9, 0.0, 0)
 
 
-@pytest.fixture(scope="module")
-def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("marked")
-    with contextlib.chdir(folder):
-        fetch("a", "fashion-mnist-mini", {"image_size": 28}, 100, 50, DATA)
-        recorder = Recorder("watermark", MARKED, {})
-        encoder = draw_parameters(Encoder(Architecture("resnet18", 4, 28)), generator("test encoder"))
-        write_encoder(MARKED / "encoder.safetensors", snap(encoder))
-        recorder.wrote("encoder.safetensors")
-        recorder.finish()
-    return folder
-
-
 @pytest.fixture(autouse=True)
-def here(marked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(marked)
+def here(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(chain)
 
 
 def run(method: str, strength: str, key: int = 0, **settings: object) -> Path:
@@ -63,19 +48,18 @@ def test_what_is_written_and_read() -> None:
     inputs += (MARKED / "receipt.json", MARKED / "encoder.safetensors")
     assert receipt["inputs"] == {path.as_posix(): sha256_file(path) for path in inputs}
     assert receipt["outputs"] == {f"{out}/encoder.safetensors": sha256_file(out / "encoder.safetensors")}
-    assert is_altered(out)
     found = read_pruned(MARKED, out)
-    assert state_bytes(found) == state_bytes(read_encoder(out / "encoder.safetensors"))
-    assert state_bytes(found) != state_bytes(read_pruned(MARKED, None))
+    assert found.mask is None
+    assert found.held is found.served
+    assert state_bytes(found.served) == state_bytes(read_encoder(out / "encoder.safetensors"))
+    assert state_bytes(found.served) != state_bytes(read_pruned(MARKED, None).served)
 
 
 def test_an_altered_encoder_has_sizes_but_neither_mask_nor_removed_weights() -> None:
-    out, masked = run("noise", "0.1"), OUT / "magnitude/0.5"
-    prune(DATA, MARKED, "magnitude", {}, "global", "0.5", 0, 1, masked)
-    assert not is_altered(masked)
-    altered = measure_sizes(read_pruned(MARKED, out), MARKED, out)
-    pruned = measure_sizes(read_pruned(MARKED, masked), MARKED, masked)
-    assert pruned.keys() - altered.keys() == {"mask_bytes", "removed"}
+    out, masked = run("noise", "0.1"), prune_at("pruners", prune, "magnitude", "0.5", "global")
+    altered = measure_sizes(read_pruned(MARKED, out), out)
+    pruned = measure_sizes(read_pruned(MARKED, masked), masked)
+    assert pruned.keys() - altered.keys() == {"mask_bytes", "mask_entropy_bytes", "removed", "stored_bytes"}
     sparsity = size_rows(altered)[0]
     assert (sparsity["metric"], sparsity["k"], sparsity["n"]) == ("sparsity", 0, altered["weights"])
 
@@ -88,8 +72,8 @@ def test_twice_the_same_bytes_and_others_under_another_key() -> None:
 
 
 def test_strengths_of_one_key_are_one_draw() -> None:
-    before = state(read_pruned(MARKED, None))
-    weak, strong = (state(read_pruned(MARKED, run("noise", strength))) for strength in ("0.1", "0.2"))
+    before = state(read_pruned(MARKED, None).served)
+    weak, strong = (state(read_pruned(MARKED, run("noise", strength)).served) for strength in ("0.1", "0.2"))
     name = next(name for name in before if name.endswith("conv1.weight"))
     change = strong[name] - before[name]
     assert torch.allclose(change, 2 * (weak[name] - before[name]), atol=1e-5)
@@ -97,7 +81,7 @@ def test_strengths_of_one_key_are_one_draw() -> None:
 
 def test_fine_tuning_trains_and_says_where() -> None:
     out = run("fine-tune", "1", learning_rate=0.01)
-    before, after = state(read_pruned(MARKED, None)), state(read_pruned(MARKED, out))
+    before, after = state(read_pruned(MARKED, None).served), state(read_pruned(MARKED, out).served)
     assert all(tensor.isfinite().all() for tensor in after.values())
     assert not torch.equal(after["backbone.bn1.running_mean"], before["backbone.bn1.running_mean"])
     assert not torch.equal(after["backbone.conv1.weight"], before["backbone.conv1.weight"])

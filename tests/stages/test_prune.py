@@ -2,63 +2,47 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from small_chain import DATA, ENCODER, MARKED, ONE_SHOT, USED, prune_at, request
 
 from prunemark import closure, methods
-from prunemark.encoder import Architecture, Encoder, snap, state, weights
+from prunemark.encoder import state, weights
 from prunemark.errors import PrunemarkError
 from prunemark.files import read_json
 from prunemark.mask import decode, entropy_bytes
-from prunemark.randomness import draw_parameters, generator
-from prunemark.record import Recorder, sha256_file
-from prunemark.stages.fetch import fetch
-from prunemark.stages.prune import prune, read_pruned
-from prunemark.store import write_encoder
+from prunemark.record import sha256_file
+from prunemark.schedule import Schedule
+from prunemark.stages._pruned import read_pruned
+from prunemark.stages.prune import prune
 
-DATA, MARKED, OUT = Path("data/raw/a"), Path("data/marked/a/b/0/none/0"), Path("data/pruned/a/b/0/none/0")
 PRUNERS = methods.names("pruners")
 
 
-@pytest.fixture(scope="module")
-def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a dataset and an encoder as the earlier stages leave them."""
-    folder = tmp_path_factory.mktemp("marked")
-    with contextlib.chdir(folder):
-        fetch("a", "fashion-mnist-mini", {}, 100, 50, DATA)
-        recorder = Recorder("watermark", MARKED, {})
-        encoder = draw_parameters(Encoder(Architecture("resnet18", 4, 28)), generator("test encoder"))
-        write_encoder(MARKED / "encoder.safetensors", snap(encoder))
-        recorder.wrote("encoder.safetensors")
-        recorder.finish()
-    return folder
-
-
 @pytest.fixture(autouse=True)
-def here(marked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(marked)
+def here(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(chain)
 
 
-def run(pruner: str, rate: str, scope: str = "global", seed: int = 0) -> Path:
-    out = OUT / pruner / rate
-    prune(DATA, MARKED, pruner, methods.complete("pruners", pruner, {}), scope, rate, seed, 1, out)
-    return out
+def run(pruner: str, rate: str, scope: str = "global", schedule: Schedule = ONE_SHOT, seed: int = 0) -> Path:
+    return prune_at("pruners", prune, pruner, rate, scope, schedule, seed)
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])
-@pytest.mark.parametrize("pruner", PRUNERS)
+@pytest.mark.parametrize("pruner", ["magnitude", "random", "snip"])
 def test_what_is_written(pruner: str, scope: str) -> None:
     out = run(pruner, "0.7", scope)
     assert sorted(path.name for path in out.iterdir()) == ["mask.pmk", "receipt.json", "sparsity.json"]
     receipt = read_json(out / "receipt.json")
     inputs = (DATA / "images.safetensors", DATA / "dataset.json", DATA / "receipt.json")
+    inputs += (ENCODER / "receipt.json", ENCODER / "objective.safetensors")
     inputs += (MARKED / "receipt.json", MARKED / "encoder.safetensors")
     assert receipt["inputs"] == {path.as_posix(): sha256_file(path) for path in inputs}
     assert receipt["outputs"] == {f"{out}/{name}": sha256_file(out / name) for name in ("mask.pmk", "sparsity.json")}
@@ -75,9 +59,9 @@ def test_what_is_written(pruner: str, scope: str) -> None:
         assert scope == "global" or abs(layer["removed"] - 0.7 * layer["total"]) <= 0.5 + 1e-9
 
 
-@pytest.mark.parametrize("pruner", PRUNERS)
+@pytest.mark.parametrize("pruner", ["magnitude", "random"])
 def test_the_pruned_encoder_is_the_marked_one_with_zeros(pruner: str) -> None:
-    original, pruned = read_pruned(MARKED, None), read_pruned(MARKED, run(pruner, "0.9"))
+    original, pruned = read_pruned(MARKED, None).held, read_pruned(MARKED, run(pruner, "0.9")).served
     removed = 0
     for name, tensor in state(pruned).items():
         before = state(original)[name]
@@ -108,8 +92,8 @@ def test_masks_of_separate_runs_are_nested(pruner: str) -> None:
         assert all((loose[name] | ~tight[name]).all() for name in loose)
 
 
-def test_only_random_pruning_follows_the_seed() -> None:
-    for pruner, follows in (("random", True), ("magnitude", False)):
+def test_only_what_draws_follows_the_seed() -> None:
+    for pruner, follows in (("random", True), ("snip", True), ("magnitude", False), ("synflow", False)):
         found = [decode((run(pruner, "0.5", seed=seed) / "mask.pmk").read_bytes(), "mask").mask for seed in (0, 1)]
         assert any(not torch.equal(found[0][name], found[1][name]) for name in found[0]) == follows
 
@@ -126,19 +110,21 @@ def test_the_command_in_the_receipt_does_the_same_and_its_code_is_the_closure() 
     assert {name: (out / name).read_bytes() for name in before} == before
     receipt = read_json(out / "receipt.json")
     assert shlex.split(receipt["command"]) == words
-    assert sorted(receipt["code"]) == list(closure.files("prune", (("encoders", "resnet18"), ("pruners", "magnitude"))))
+    assert sorted(receipt["code"]) == list(closure.files("prune", (*USED, ("pruners", "magnitude"))))
 
 
 def test_failures_are_one_line_and_leave_no_receipt() -> None:
     out = run("magnitude", "0.5")
-    for rate, scope, message in (
-        ("1.5", "global", "rate: '1.5' is not allowed: a number of at least 0 and below 1"),
-        ("half", "global", "rate: 'half' is not allowed: a number of at least 0 and below 1"),
-        ("0.5", "locl", "scope: 'locl' is not allowed: global or layer"),
+    for rate, scope, recovery, message in (
+        ("1.5", "global", "none", "rate: '1.5' is not allowed: a number of at least 0 and below 1"),
+        ("half", "global", "none", "rate: 'half' is not allowed: a number of at least 0 and below 1"),
+        ("0.9", "2:4", "none", "rate 0.9 cannot be met: 2:4 reaches 0 and 0.5, nothing between"),
+        ("0.5", "locl", "none", "scope: 'locl' is not allowed: global, layer, row, 2:4, 4:8"),
+        ("0.5", "layer", "rest", "recovery: 'rest' is not allowed: one of none, batch-norm, fine-tune"),
     ):
         with pytest.raises(PrunemarkError) as caught:
-            prune(DATA, MARKED, "magnitude", {}, scope, rate, 0, 1, out)
+            prune(replace(request("magnitude", {}, rate, scope, Schedule(1, recovery), 0), out=out))
         assert str(caught.value) == message
         assert not (out / "receipt.json").exists()
     with pytest.raises(PrunemarkError, match=r"^absent/receipt\.json: no such file$"):
-        prune(DATA, Path("absent"), "magnitude", {}, "global", "0.5", 0, 1, out)
+        prune(replace(request("magnitude", {}, "0.5", "global", ONE_SHOT, 0), marked=Path("absent")))

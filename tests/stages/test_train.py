@@ -45,7 +45,7 @@ RECIPE = Recipe(
     weight_decay=5e-4,
     seed=0,
 )
-ARTEFACTS = ("encoder.safetensors", "training.json", "receipt.json")
+ARTEFACTS = ("encoder.safetensors", "objective.safetensors", "training.json", "receipt.json")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_what_is_written(undisturbed: Path) -> None:
         f"{DATA}/{name}": sha256_file(undisturbed / DATA / name)
         for name in ("images.safetensors", "dataset.json", "receipt.json")
     }
-    assert receipt["outputs"] == {f"{OUT}/{name}": sha256_file(undisturbed / OUT / name) for name in ARTEFACTS[:2]}
+    assert receipt["outputs"] == {f"{OUT}/{name}": sha256_file(undisturbed / OUT / name) for name in ARTEFACTS[:3]}
     assert read_json(undisturbed / "data/journal/encoders/clothes/small/0.json")["measured"]["device"] == "cpu"
 
 

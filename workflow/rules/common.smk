@@ -21,7 +21,7 @@ gc.set_threshold(1_000_000)
 
 
 def either(names):
-    return "|".join(re.escape(name) for name in names)
+    return "|".join(re.escape(name) for name in names) or "none"
 
 
 wildcard_constraints:
@@ -31,12 +31,15 @@ wildcard_constraints:
     seed=r"\d+",
     watermark=either(PARAMS.watermarks),
     key=r"\d+",
-    check=either(PARAMS.checks) or "none",
-    pruner=either(PARAMS.pruners),
+    check=either(PARAMS.checks),
+    pruner=either([name for name in PARAMS.pruners if layout.left_by(PARAMS, name) == "mask"]),
+    recovered=either([name for name in PARAMS.pruners if layout.left_by(PARAMS, name) == "recovered"]),
+    structured=either(PARAMS.structured),
     rate=r"0\.\d+",
-    alteration=either(PARAMS.alterations) or "none",
+    alteration=either(PARAMS.alterations),
     strength=r"\d+(?:\.\d+)?",
-    way=either([*PARAMS.pruners, *PARAMS.alterations]),
+    timed=either(PARAMS.every_pruner),
+    way=either([*PARAMS.every_pruner, *PARAMS.alterations]),
     degree=r"\d+(?:\.\d+)?",
     control=either(grid.CONTROLS),
 

@@ -9,6 +9,7 @@ rule evaluate_original:
         code=code(grid.evaluate_original),
     output:
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/features.safetensors",
+        "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/head.safetensors",
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/samples.npz",
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/scores.json",
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/receipt.json",
@@ -53,3 +54,19 @@ rule control:
     threads: PARAMS.threads
     shell:
         logged("prunemark control {params.options}")
+
+
+# Alone on the machine, or times mean nothing.
+rule latency:
+    input:
+        receipts=receipts(grid.latency),
+        code=code(grid.latency),
+    output:
+        "data/scores/{dataset}/{encoder}/latency/{timed}/receipt.json",
+    params:
+        options=options(grid.latency),
+    log:
+        "logs/latency/{dataset}/{encoder}/{timed}.log",
+    threads: workflow.cores or PARAMS.threads
+    shell:
+        logged("prunemark latency {params.options}")

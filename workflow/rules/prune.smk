@@ -20,6 +20,42 @@ rule prune:
         logged("prunemark prune {params.options}")
 
 
+rule prune_and_recover:
+    input:
+        receipts=receipts(grid.prune),
+        code=code(grid.prune),
+    output:
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{recovered}/{rate}/mask.pmk",
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{recovered}/{rate}/recovered.safetensors",
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{recovered}/{rate}/sparsity.json",
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{recovered}/{rate}/receipt.json",
+    params:
+        options=options(grid.prune),
+    log:
+        "logs/prune_and_recover/{dataset}/{encoder}/{seed}/{watermark}/{key}/{recovered}/{rate}.log",
+    threads: PARAMS.threads
+    shell:
+        logged("prunemark prune {params.options}")
+
+
+rule shrink:
+    input:
+        receipts=receipts(grid.prune),
+        code=code(grid.prune),
+    output:
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{structured}/{rate}/encoder.safetensors",
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{structured}/{rate}/mask.pmk",
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{structured}/{rate}/sparsity.json",
+        "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{structured}/{rate}/receipt.json",
+    params:
+        options=options(grid.prune),
+    log:
+        "logs/shrink/{dataset}/{encoder}/{seed}/{watermark}/{key}/{structured}/{rate}.log",
+    threads: PARAMS.threads
+    shell:
+        logged("prunemark shrink {params.options}")
+
+
 rule alter:
     input:
         receipts=receipts(grid.alter),

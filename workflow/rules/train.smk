@@ -9,6 +9,7 @@ rule train:
         code=code(grid.train),
     output:
         "data/encoders/{dataset}/{encoder}/{seed}/encoder.safetensors",
+        "data/encoders/{dataset}/{encoder}/{seed}/objective.safetensors",
         "data/encoders/{dataset}/{encoder}/{seed}/training.json",
         "data/encoders/{dataset}/{encoder}/{seed}/receipt.json",
     params:

@@ -6,6 +6,8 @@ Contract. A module ``encoders/<architecture>.py`` has
     A network from normalised float images ``(N, 3, H, W)`` to features ``(N, d)``, with ``d`` as its attribute
     ``features``. Its initial values do not matter: whoever trains it draws them from an explicit generator
     (`prunemark.randomness.draw_parameters`).
+``CHANNEL_GROUPS: list[list[int]]``, a literal
+    The sizes of its groups of channels that go together (`prunemark.channels.Group`), in widths, by their structure.
 
 Modules whose name begins with an underscore are shared parts, not names.
 """

@@ -9,7 +9,8 @@ Contract. A module ``objectives/<objective>.py`` has
 ``build(features: int, generator: torch.Generator, **settings) -> Objective``
     The trainable parts beside the encoder (projector, predictor, queue ...), as a module whose
     ``forward(encode, views)`` takes the encoder's forward function and a batch of two views
-    ``(2N, 3, H, W)`` (view 1 of every image, then view 2) and returns a scalar loss.
+    ``(2N, 3, H, W)`` (view 1 of every image, then view 2) and returns a scalar loss; ``terms(encode, views)`` returns
+    the loss of every view, (2N,), whose mean it is.
 
 Modules whose name begins with an underscore are shared parts, not names.
 """

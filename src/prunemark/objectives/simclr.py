@@ -36,19 +36,24 @@ class SimCLR(nn.Module):
         """The loss (scalar) of views (2N, 3, H, W)."""
         return nt_xent(self.projector(encode(views)), self.temperature)
 
+    def terms(self, encode: Callable[[Tensor], Tensor], views: Tensor) -> Tensor:
+        """The loss of every view (2N,), whose mean is the loss."""
+        return nt_xent(self.projector(encode(views)), self.temperature, reduction="none")
 
-def nt_xent(projections: Tensor, temperature: float) -> Tensor:
-    """NT-Xent (Chen et al. 2020, equation 1), averaged over all 2N positive pairs.
+
+def nt_xent(projections: Tensor, temperature: float, reduction: str = "mean") -> Tensor:
+    """NT-Xent (Chen et al. 2020, equation 1), averaged over all 2N positive pairs, or each by itself (``none``).
 
     Args:
         projections: (2N, d), rows i and i + N being the two views of image i.
         temperature: tau > 0.
+        reduction: as in `torch.nn.functional.cross_entropy`.
     """
     z = F.normalize(projections.float(), dim=1)
     similarity = z @ z.T / temperature
     similarity.fill_diagonal_(float("-inf"))
     pairs = torch.arange(len(z), device=z.device).roll(len(z) // 2)
-    return F.cross_entropy(similarity, pairs)
+    return F.cross_entropy(similarity, pairs, reduction=reduction)
 
 
 def build(features: int, generator: torch.Generator, *, temperature: float, projection_dim: int) -> SimCLR:

@@ -3,11 +3,15 @@
 Contract. A module ``pruners/<name>.py`` has
 
 ``SETTINGS: dict``
-    Its own settings with their defaults, a literal.
-``scores(encoder, images, generator, **settings) -> dict[str, Tensor]``
+    Its own settings with their defaults, a literal; ``LEAST``: the smallest values allowed.
+``SCOPE: str``
+    The scope (`prunemark.mask.SCOPES`) of its paper, which ``scope`` in params.yaml replaces; absent: ``global``.
+``scores(encoder, batches, generator, **settings) -> dict[str, Tensor]``
     For every prunable weight (`prunemark.encoder.weights`: convolutions and linear layers, by type) a tensor of its
-    shape, larger = keep. ``images``: uint8 (N, H, W, 3) of the key pool, for criteria that look at data. The scores
-    must not depend on the rate: so masks are nested across rates.
+    shape, larger = keep. ``batches``: unlabelled training images and the encoder's own contrastive loss
+    (`prunemark.batches`), for criteria that look at data; no labels exist at this point. The encoder is in evaluation
+    mode and left untouched. The scores must not depend on the rate: so masks are nested across rates.
 
-How a rate becomes a mask is shared by all criteria (`prunemark.mask`), so "90 %" means the same for all.
+How a rate becomes a mask is shared by all criteria (`prunemark.mask`), and so is the schedule (`prunemark.schedule`),
+so "90 %" means the same for all. Modules whose name begins with an underscore are shared parts.
 """

@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from prunemark.batches import Batches
 from prunemark.encoder import Encoder, weights
 
 SETTINGS: dict[str, object] = {}
+SCOPE = "global"
 
 
-def scores(encoder: Encoder, images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+def scores(encoder: Encoder, batches: Batches, generator: torch.Generator) -> dict[str, Tensor]:
     """A uniform draw for every prunable weight."""
     return {
         name: torch.rand(weight.shape, generator=generator, dtype=torch.float64)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from prunemark import scores as rows
 from prunemark.access import labels, remembered, service
-from prunemark.encoder import Encoder, features
+from prunemark.encoder import features
 from prunemark.files import read_json, write_json
 from prunemark.metrics import size
 from prunemark.metrics.head import Head, fit_head
@@ -23,8 +23,8 @@ from prunemark.metrics.knn import knn_predict
 from prunemark.metrics.similarity import cka_parts, cosines
 from prunemark.record import RECEIPT, Recorder
 from prunemark.stages._data import Data, read_data
+from prunemark.stages._pruned import Pruned, read_pruned
 from prunemark.stages._secrets import read_calibration, read_keys
-from prunemark.stages.prune import is_altered, read_pruned
 from prunemark.store import read_arrays, read_tensors, write_arrays, write_tensors
 from prunemark.watermark import Reading, Suspect
 
@@ -44,7 +44,9 @@ def evaluate(
 ) -> None:
     """Score what ``pruned`` made of the encoder of ``marked``, or the original itself where that is ``None``.
 
-    ``original`` is the scores folder of the original, whose predictions and features the pruned ones are held against.
+    ``original`` is the scores folder of the original, whose predictions and features the pruned ones are held against,
+    through its head. Where ``data`` is not the dataset that the encoder was trained on, the original's head is fitted
+    here, and schemes are read that see labels alone: the others do not depend on a downstream task.
     """
     torch.set_num_threads(threads)
     parameters: dict[str, Any] = {
@@ -57,35 +59,43 @@ def evaluate(
     parameters |= {"head-images": head_images, "threads": threads, "out": out.as_posix()}
     recorder = Recorder("evaluate", out, parameters)
     images = read_data(data, recorder)
-    recorder.reads(*(marked / name for name in ("encoder.safetensors", "head.safetensors", RECEIPT)))
+    recorder.reads(marked / "encoder.safetensors", marked / RECEIPT)
     if pruned:
-        held = ("encoder.safetensors",) if is_altered(pruned) else ("mask.pmk", "sparsity.json")
-        recorder.reads(pruned / RECEIPT, *(pruned / name for name in held))
-    encoder = read_pruned(marked, pruned)
+        recorder.reads(pruned / RECEIPT)
+        recorder.reads(*map(Path, read_json(pruned / RECEIPT)["outputs"]))
+    cell = read_pruned(marked, pruned)
+    encoder = cell.served
+    downstream = data.name != marked.parts[-5]
 
-    head = Head(**read_tensors(marked / "head.safetensors")[0])
     test = features(encoder, images.images("test"))
-    heads, train = fit_heads(encoder, images, head, head_images)
-    samples = predictions(heads, train, test, images, head_images) | readings(encoder, heads, marked, checks, recorder)
+    train, labels = images.head_part(head_images)
+    train = features(encoder, train)
+    refit = fit_head(train, labels, images.classes)
+    heads = {"frozen": frozen_head(marked, original, downstream, refit, recorder), "refit": refit}
+    samples = predictions(heads, train, test, images, head_images)
+    samples |= readings(cell, heads, marked, checks, downstream, recorder)
     if original:
         recorder.reads(*(original / name for name in ("features.safetensors", "samples.npz", RECEIPT)))
         before = read_tensors(original / "features.safetensors")[0]["features"]
         samples |= {"cosine": cosines(before, test).numpy(), "cka_parts": np.array(cka_parts(before, test))}
     else:
         write_tensors(out / "features.safetensors", {"features": test})
-        recorder.wrote("features.safetensors")
+        write_tensors(out / "head.safetensors", heads["frozen"].tensors())
+        recorder.wrote("features.safetensors", "head.safetensors")
     write_arrays(out / "samples.npz", samples)
-    sizes = measure_sizes(encoder, marked, pruned)
+    sizes = measure_sizes(cell, pruned)
     write_json(out / "scores.json", score(samples, original, marked, checks, sizes, images.classes))
     recorder.wrote("samples.npz", "scores.json")
     recorder.finish()
 
 
-def fit_heads(encoder: Encoder, images: Data, frozen: Head, head_images: int) -> tuple[dict[str, Head], Tensor]:
-    """The frozen head and one refitted on the encoder's training features, (N, d), which come with them."""
-    shown, labels = images.head_part(head_images)
-    train = features(encoder, shown)
-    return {"frozen": frozen, "refit": fit_head(train, labels, images.classes)}, train
+def frozen_head(marked: Path, original: Path | None, downstream: bool, refit: Head, recorder: Recorder) -> Head:
+    """The head that was fitted on the original: the marked encoder's own or, downstream, that of the probe."""
+    if original is None and downstream:
+        return refit
+    file = (original or marked) / "head.safetensors"
+    recorder.reads(file)
+    return Head(**read_tensors(file)[0])
 
 
 def predictions(heads: dict[str, Head], train: Tensor, test: Tensor, images: Data, head_images: int) -> rows.Arrays:
@@ -102,19 +112,19 @@ def predictions(heads: dict[str, Head], train: Tensor, test: Tensor, images: Dat
 
 
 def readings(
-    encoder: Encoder, heads: dict[str, Head], marked: Path, checks: list[Path], recorder: Recorder
+    cell: Pruned, heads: dict[str, Head], marked: Path, checks: list[Path], downstream: bool, recorder: Recorder
 ) -> rows.Arrays:
     """The raw statistic of the watermark and of every check, one value per key, and their details; where only labels
     are seen, once per head."""
     found: rows.Arrays = {}
-    ask = remembered(service(encoder))
+    ask = remembered(service(cell.served))
     by_head: dict[str, Suspect] = {head: labels(ask, heads[head].predict) for head in HEADS}
-    views: dict[str, dict[str, Suspect]] = {"WEIGHTS": {"": encoder}, "FEATURES": {"": ask}, "LABELS": by_head}
+    views: dict[str, dict[str, Suspect]] = {"WEIGHTS": {"": cell.held}, "FEATURES": {"": ask}, "LABELS": by_head}
     for folder in (marked, *checks):
         recorder.reads(folder / "secret.safetensors", folder / "calibration.json", folder / RECEIPT)
         file = read_keys(folder / "secret.safetensors")
         scheme = file.scheme()
-        if scheme.KIND != "control":
+        if scheme.KIND != "control" and (scheme.LEVEL == "LABELS" or not downstream):
             for head, view in views[scheme.LEVEL].items():
                 read = [scheme.measure(view, key.secret) for key in file.keys]
                 found |= as_arrays(f"{scheme_name(folder, marked)}/{head}", read)
@@ -137,16 +147,25 @@ def scheme_name(folder: Path, marked: Path) -> str:
     return marked.parent.name if folder == marked else folder.name
 
 
-def measure_sizes(encoder: Encoder, marked: Path, pruned: Path | None) -> dict[str, int]:
-    """Counts of weights and multiply-accumulates, and bytes as stored dense, as mask, and in sparse rows."""
-    kept, total = size.nonzeros(encoder)
-    dense = (marked / "encoder.safetensors").stat().st_size
-    found = {"weights": total, "nonzeros": kept, "macs": size.macs(encoder), "dense_bytes": dense}
-    found["sparse_bytes"] = size.sparse_bytes(encoder)
-    if pruned and not is_altered(pruned):
-        # The masked form needs the dense file once for all rates; this is what one more rate adds.
+def measure_sizes(cell: Pruned, pruned: Path | None) -> dict[str, Any]:
+    """Counts of weights, multiply-accumulates and bytes; ``stored_bytes``: what this cell's folder adds to the marked
+    encoder's file, which serves all masks."""
+    kept, _ = size.nonzeros(cell.served)
+    dense, useful = size.macs(cell.served)
+    found: dict[str, Any] = {"weights": size.nonzeros(cell.held)[1], "nonzeros": kept, "macs": dense}
+    found |= {"macs_nonzero": useful, "compression_ratio": size.compression_ratio(cell.held, cell.served)}
+    found |= {f"{layout}_bytes": count for layout, count in size.layouts(cell.served).items()}
+    if pruned and cell.mask:
+        described, outputs = read_json(pruned / "sparsity.json"), read_json(pruned / RECEIPT)["outputs"]
+        found |= {name: described[name] for name in ("removed", "mask_entropy_bytes")}
         found["mask_bytes"] = (pruned / "mask.pmk").stat().st_size
-        found["removed"] = read_json(pruned / "sparsity.json")["removed"]
+        if "channels" in described:
+            found["channels"] = {name: described["channels"][name] for name in ("removed", "total")}
+        # Of a smaller encoder the mask is not needed to use it, only to read a mark in weights.
+        used = [path for path in map(Path, outputs) if path.name != "sparsity.json"]
+        if "channels" in described:
+            used.remove(pruned / "mask.pmk")
+        found["stored_bytes"] = sum(path.stat().st_size for path in used)
     return found
 
 
@@ -155,7 +174,7 @@ def score(
     original: Path | None,
     marked: Path,
     checks: list[Path],
-    sizes: dict[str, int],
+    sizes: dict[str, Any],
     classes: int,
 ) -> dict[str, Any]:
     """The content of ``scores.json``, from the samples and from files without weights."""
@@ -177,15 +196,21 @@ def score(
     return {**content, "rows": table}
 
 
-def size_rows(sizes: dict[str, int]) -> list[rows.Row]:
-    units = {"nonzeros": "weights", "macs": "multiply-accumulates"}
-    table = [
-        rows.single(name, units.get(name, "bytes"), sizes[name])
-        for name in sorted(sizes)
-        if name not in ("weights", "removed")
-    ]
+def size_rows(sizes: dict[str, Any]) -> list[rows.Row]:
+    units = {
+        "nonzeros": "weights",
+        "macs": "multiply-accumulates",
+        "macs_nonzero": "multiply-accumulates",
+        "compression_ratio": "parameters over non-zeros",
+    }
+    counts = ("weights", "removed", "channels")
+    table = [rows.single(name, units.get(name, "bytes"), sizes[name]) for name in sorted(sizes) if name not in counts]
     removed, total = sizes.get("removed", 0), sizes["weights"]
-    return [rows.single("sparsity", "weights", removed / total, k=removed, n=total), *table]
+    shares = [rows.single("sparsity", "weights", removed / total, k=removed, n=total)]
+    if "channels" in sizes:
+        k, n = sizes["channels"]["removed"], sizes["channels"]["total"]
+        shares.append(rows.single("channel_sparsity", "removable channels", k / n, k=k, n=n))
+    return [*shares, *table]
 
 
 def check_trials(folder: Path, name: str, head: str, values: np.ndarray) -> rows.CheckTrials:

@@ -1,65 +1,50 @@
-"""Prune one marked encoder at one rate: the artefact is the mask, not another copy of the weights."""
+"""Prune weights of one marked encoder at one rate: the artefact is the mask, not another copy of the weights.
+
+Where something recovers after pruning, what it changed is kept beside the mask: surviving values, and what has no mask.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from prunemark import mask as masks
 from prunemark import methods
-from prunemark.encoder import Encoder, weights
-from prunemark.errors import PrunemarkError
+from prunemark.encoder import Encoder
 from prunemark.files import write_bytes, write_json
-from prunemark.randomness import generator
-from prunemark.record import RECEIPT, Recorder, sha256_file
-from prunemark.stages._data import read_data
-from prunemark.store import read_encoder
+from prunemark.mask import Mask
+from prunemark.record import Recorder, sha256_file
+from prunemark.schedule import NONE
+from prunemark.stages._prune import Request, Subject
+from prunemark.stages._pruned import changed
+from prunemark.store import write_tensors
 
 
-def prune(
-    data: Path,
-    marked: Path,
-    method: str,
-    settings: dict[str, Any],
-    scope: str,
-    rate: str,
-    seed: int,
-    threads: int,
-    out: Path,
-) -> None:
-    """Score the weights of ``marked``, keep the share 1 - ``rate`` of them, write the mask and the sparsity."""
-    torch.set_num_threads(threads)
-    parameters = {
-        "data": data.as_posix(),
-        "marked": marked.as_posix(),
-        "method": method,
-        "set": settings,
-        "scope": scope,
-        "rate": rate,
-        "seed": seed,
-        "threads": threads,
-        "out": out.as_posix(),
-    }
-    recorder = Recorder("prune", out, parameters, seed)
-    images = read_data(data, recorder)
-    weights_file = marked / "encoder.safetensors"
-    recorder.reads(marked / RECEIPT, weights_file)
-    encoder = read_encoder(weights_file)
-    scores = methods.load("pruners", method).scores(
-        encoder, images.images("keypool"), generator("prune", method, seed), **settings
-    )
-    mask = masks.masks_from_scores(scores, rate, scope)
-    write_bytes(out / "mask.pmk", masks.encode(mask, sha256_file(weights_file)))
-    write_json(out / "sparsity.json", sparsity(encoder, mask, rate))
+def prune(request: Request) -> None:
+    """Score the weights, keep the share 1 - rate of them, write the mask, the sparsity and what recovered."""
+    recorder = Recorder("prune", request.out, request.parameters(), request.recipe.seed)
+    subject = Subject(request, recorder)
+    criterion = methods.load("pruners", request.method)
+
+    def mask_at(encoder: Encoder, before: Mask, rate: str) -> Mask:
+        found = criterion.scores(encoder, subject.batches, subject.draws("scores"), **request.settings)
+        left = {name: torch.where(before[name], part.double(), -torch.inf) for name, part in found.items()}
+        return masks.masks_from_scores(left, rate, request.scope)
+
+    pruned, mask = subject.pruned(mask_at)
+    write_bytes(request.out / "mask.pmk", masks.encode(mask, sha256_file(subject.weights_file)))
+    write_json(request.out / "sparsity.json", sparsity(mask, request.rate))
     recorder.wrote("mask.pmk", "sparsity.json")
+    if request.schedule.recovery != NONE:
+        write_tensors(request.out / "recovered.safetensors", changed(subject.encoder, pruned, mask))
+        recorder.wrote("recovered.safetensors")
     recorder.finish()
 
 
-def sparsity(encoder: Encoder, mask: masks.Mask, rate: str) -> dict[str, Any]:
+def sparsity(mask: Mask, rate: str) -> dict[str, Any]:
     """The requested rate beside what was achieved, over all weights and per layer (counts of removed weights)."""
-    layers = {name: {"total": mask[name].numel(), "removed": int((~mask[name]).sum())} for name in weights(encoder)}
+    layers = {name: {"total": part.numel(), "removed": int((~part).sum())} for name, part in mask.items()}
     total, removed = (sum(layer[what] for layer in layers.values()) for what in ("total", "removed"))
     return {
         "requested": rate,
@@ -69,31 +54,3 @@ def sparsity(encoder: Encoder, mask: masks.Mask, rate: str) -> dict[str, Any]:
         "mask_entropy_bytes": masks.entropy_bytes(mask),
         "layers": layers,
     }
-
-
-def read_pruned(marked: Path, pruned: Path | None) -> Encoder:
-    """The encoder of a cell, bit for bit: the marked one (``pruned`` none: the original), that with a mask applied, or
-    what an alteration left.
-
-    Raises:
-        PrunemarkError: no mask, or one that belongs to other bytes than those of the marked encoder.
-    """
-    if pruned and is_altered(pruned):
-        return read_encoder(pruned / "encoder.safetensors")
-    weights_file = marked / "encoder.safetensors"
-    encoder = read_encoder(weights_file)
-    if pruned is None:
-        return encoder
-    source = pruned / "mask.pmk"
-    if not source.is_file():
-        raise PrunemarkError(f"{source}: no such file")
-    container = masks.decode(source.read_bytes(), source.as_posix())
-    found = sha256_file(weights_file)
-    if container.encoder_sha256 != found:
-        raise PrunemarkError(f"{source}: made for an encoder of sha256 {container.encoder_sha256}, this is {found}")
-    return masks.apply(encoder, container.mask)
-
-
-def is_altered(pruned: Path) -> bool:
-    """Whether a folder of the prune stage holds an altered encoder instead of a mask."""
-    return (pruned / "encoder.safetensors").is_file()

@@ -16,8 +16,10 @@ from prunemark.store import read_arrays
 FIRST = ("accuracy_frozen", "accuracy_refit", "agreement_frozen")
 
 
-def report(scores: list[Path], earlier: list[Path], asked: dict[str, Any], digest: str, out: Path) -> None:
-    """Report on the scores folders ``scores``, in the order given.
+def report(
+    scores: list[Path], timed: list[Path], earlier: list[Path], asked: dict[str, Any], digest: str, out: Path
+) -> None:
+    """Report on the scores folders ``scores``, in the order given, and on the latencies of the folders ``timed``.
 
     ``earlier`` are all folders of the stages before, whose journals give the conditions; ``asked`` is the content of
     params.yaml and ``digest`` its SHA-256.
@@ -25,6 +27,7 @@ def report(scores: list[Path], earlier: list[Path], asked: dict[str, Any], diges
     recorder = Recorder("report", out, {"params": "params.yaml", "asked": digest, "out": out.as_posix()})
     for folder in scores:
         recorder.reads(folder / RECEIPT, folder / "scores.json")
+    recorder.reads(*(folder / RECEIPT for folder in timed))
     files = compose(scores, asked, json.loads(canonical_json(conditions(earlier))))
     for name, content in files.items():
         write_bytes(out / name, content.encode())
@@ -78,6 +81,7 @@ def conditions(folders: list[Path]) -> dict[str, Any]:
         "seconds": round(sum(entry["seconds"] for entry in entries), 1),
         "seconds_by_stage": seconds_by_stage(entries),
         "scheme_seconds": scheme_seconds(entries),
+        "latency": latency(entries),
         "peak_memory_bytes": max((entry["peak_memory_bytes"] for entry in entries), default=0),
         "first_started": min((entry["started"] for entry in entries), default=None),
     }
@@ -102,6 +106,17 @@ def scheme_seconds(entries: list[dict[str, Any]]) -> dict[str, float]:
             place = "/".join((dataset, encoder, watermark, *check))
             found.setdefault(place, []).append(entry["measured"]["scheme_seconds"])
     return {place: round(sum(values) / len(values), 2) for place, values in found.items()}
+
+
+def latency(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """What `prunemark.stages.latency` measured, by dataset/encoder/pruner, with the processor it ran on."""
+    found = {}
+    for entry in entries:
+        if "latency" in entry["measured"]:
+            dataset, encoder, _, pruner = entry["receipt"].split("/")[2:-1]
+            facts = {"cpu": entry["cpu"], "host": entry["host"], "threads": entry["measured"]["threads"]}
+            found[f"{dataset}/{encoder}/{pruner}"] = facts | {"cells": entry["measured"]["latency"]}
+    return found
 
 
 def curves(summaries: list[Summary], asked: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Train one encoder and leave ``encoder.safetensors`` on the 2^-24 grid.
+"""Train one encoder and leave ``encoder.safetensors`` on the 2^-24 grid; its projector and the like beside it.
 
 A killed run goes on from its last whole epoch: checkpoints lie outside data/, under a name made of everything that
 could change the result (command, code, input hashes), and are removed at the end.
@@ -66,6 +66,7 @@ def train(
         save(trainer, history, checkpoint)
 
     write_encoder(out / "encoder.safetensors", snap(trainer.encoder.cpu()))
+    write_tensors(out / "objective.safetensors", trainer.objective.state_dict())
     # Speeds vary from run to run: they belong in the journal, not among the artefacts.
     recorder.measured = {
         "device": resolved,
@@ -73,7 +74,7 @@ def train(
         "images_per_second": [h.pop("images_per_second") for h in history],
     }
     write_json(out / "training.json", {"epochs": history})
-    recorder.wrote("encoder.safetensors", "training.json")
+    recorder.wrote("encoder.safetensors", "objective.safetensors", "training.json")
     recorder.finish()
     shutil.rmtree(checkpoint, ignore_errors=True)
 

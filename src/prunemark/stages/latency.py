@@ -1,0 +1,76 @@
+"""Time the pruned encoders of one pruner beside their original (part of the evaluate stage).
+
+Times vary from run to run, so they go to the journal and nothing else is left but the receipt. All encoders take turns
+in every round, so that what else the machine does hits all alike.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from prunemark.encoder import Encoder
+from prunemark.files import read_json
+from prunemark.hardware import precision
+from prunemark.randomness import generator
+from prunemark.record import RECEIPT, Recorder
+from prunemark.stages._pruned import read_pruned
+
+ROUNDS = {1: 30, 256: 5}  # by batch size, after one round that does not count
+MASKED, SHRUNK = "masked", "shrunk"
+
+
+def latency(marked: Path, pruned: list[Path], threads: int, out: Path) -> None:
+    """Time the forward pass of the original and of what is in the folders ``pruned``, in the forms that each has, in
+    float32 and, where the processor has arithmetic for it, in bfloat16. Seconds per batch, by quartiles."""
+    torch.set_num_threads(threads)
+    parameters = {
+        "marked": marked.as_posix(),
+        "pruned": [folder.as_posix() for folder in pruned],
+        "threads": threads,
+        "out": out.as_posix(),
+    }
+    recorder = Recorder("latency", out, parameters)
+    recorder.reads(marked / "encoder.safetensors", marked / RECEIPT)
+    forms: dict[tuple[str, str], Encoder] = {("original/0", MASKED): read_pruned(marked, None).held}
+    for folder in pruned:
+        recorder.reads(folder / RECEIPT)
+        recorder.reads(*map(Path, read_json(folder / RECEIPT)["outputs"]))
+        cell, name = read_pruned(marked, folder), "/".join(folder.parts[-2:])
+        forms[name, MASKED] = cell.held
+        if cell.served is not cell.held:
+            forms[name, SHRUNK] = cell.served
+    types = [torch.float32, *([torch.bfloat16] if precision("cpu") == torch.bfloat16 else [])]
+    recorder.measured = {"threads": threads, "latency": timed(forms, types)}
+    recorder.finish()
+
+
+def timed(forms: dict[tuple[str, str], Encoder], types: list[torch.dtype]) -> dict[str, Any]:
+    """Quartiles of the seconds of a forward pass, by cell, form and precision, and batch size."""
+    found: dict[str, Any] = {}
+    for kind in types:
+        for batch, rounds in ROUNDS.items():
+            seconds: dict[tuple[str, str], list[float]] = {place: [] for place in forms}
+            for turn in range(rounds + 1):
+                for place, encoder in forms.items():
+                    took = forward_seconds(encoder, batch, kind)
+                    if turn:
+                        seconds[place].append(took)
+            for (cell, form), values in seconds.items():
+                title = f"{form}, {str(kind).removeprefix('torch.')}"
+                quartiles = [float(f"{q:.4g}") for q in np.quantile(values, (0.25, 0.5, 0.75))]
+                found.setdefault(cell, {}).setdefault(title, {})[str(batch)] = quartiles
+    return found
+
+
+def forward_seconds(encoder: Encoder, batch: int, kind: torch.dtype) -> float:
+    size = encoder.spec.image_size
+    images = torch.rand(batch, 3, size, size, generator=generator("latency"))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
+        started = time.perf_counter()
+        encoder(images)
+        return time.perf_counter() - started

@@ -1,0 +1,50 @@
+"""Remove channels of one marked encoder at one rate (part of the prune stage): the artefact is the smaller encoder.
+
+The mask of the removed channels' weights is kept beside it, so that a mark that lies in weights can still be read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prunemark import mask as masks
+from prunemark import methods
+from prunemark.channels import Kept, channel_mask, keep_channels
+from prunemark.dependency import groups
+from prunemark.dependency import shrink as shrunk
+from prunemark.encoder import Encoder
+from prunemark.files import write_bytes, write_json
+from prunemark.mask import Mask
+from prunemark.record import Recorder, sha256_file
+from prunemark.stages._prune import Request, Subject
+from prunemark.stages.prune import sparsity
+from prunemark.store import write_encoder
+
+
+def shrink(request: Request) -> None:
+    """Score the channels, remove the share ``rate`` of those that can go, write what is left and what went."""
+    recorder = Recorder("shrink", request.out, request.parameters(), request.recipe.seed)
+    subject = Subject(request, recorder)
+    criterion, found = methods.load("structured", request.method), groups(subject.encoder)
+    kept: Kept = {}
+
+    def mask_at(encoder: Encoder, before: Mask, rate: str) -> Mask:
+        scores = criterion.scores(encoder, found, subject.batches, subject.draws("scores"), **request.settings)
+        for name, alive in kept.items():
+            scores[name] = scores[name].double().masked_fill(~alive, float("-inf"))
+        kept.update(keep_channels(found, scores, rate, request.scope))
+        return channel_mask(encoder, found, kept)
+
+    pruned, mask = subject.pruned(mask_at)
+    write_encoder(request.out / "encoder.safetensors", shrunk(pruned, found, kept))
+    write_bytes(request.out / "mask.pmk", masks.encode(mask, sha256_file(subject.weights_file)))
+    write_json(request.out / "sparsity.json", {**sparsity(mask, request.rate), "channels": channels(kept)})
+    recorder.wrote("encoder.safetensors", "mask.pmk", "sparsity.json")
+    recorder.finish()
+
+
+def channels(kept: Kept) -> dict[str, Any]:
+    """How many channels were there and how many went, over all groups and per group."""
+    groups = {name: {"total": len(part), "removed": int((~part).sum())} for name, part in kept.items()}
+    total, removed = (sum(group[what] for group in groups.values()) for what in ("total", "removed"))
+    return {"total": total, "removed": removed, "achieved": removed / total, "groups": groups}

@@ -1,0 +1,80 @@
+"""A folder with a dataset, an encoder and its marked copy, as the earlier stages leave them, and requests on it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from prunemark import methods
+from prunemark.encoder import Architecture, Encoder, snap
+from prunemark.objectives import simclr
+from prunemark.randomness import draw_parameters, generator
+from prunemark.record import Recorder
+from prunemark.schedule import Schedule
+from prunemark.stages._prune import Request
+from prunemark.stages.fetch import fetch
+from prunemark.store import write_encoder, write_tensors
+from prunemark.training import Recipe
+
+DATA, ENCODER = Path("data/raw/a"), Path("data/encoders/a/b/0")
+MARKED, OUT = Path("data/marked/a/b/0/none/0"), Path("data/pruned/a/b/0/none/0")
+ONE_SHOT = Schedule()
+USED = (("encoders", "resnet18"), ("objectives", "simclr"))
+PROJECTOR = {"temperature": 0.5, "projection_dim": 8}
+
+
+def make_marked(folder: Path) -> None:
+    with contextlib.chdir(folder):
+        fetch("a", "fashion-mnist-mini", {"image_size": 16}, 4400, 300, DATA)
+        encoder = draw_parameters(Encoder(Architecture("resnet18", 4, 16)), generator("test encoder"))
+        draw_norms(encoder)
+        recorder = Recorder("train", ENCODER, {})
+        objective = simclr.build(encoder.features, generator("test objective"), **PROJECTOR)
+        write_tensors(ENCODER / "objective.safetensors", objective.state_dict())
+        recorder.wrote("objective.safetensors")
+        recorder.finish()
+        recorder = Recorder("watermark", MARKED, {})
+        write_encoder(MARKED / "encoder.safetensors", snap(encoder))
+        recorder.wrote("encoder.safetensors")
+        recorder.finish()
+
+
+def draw_norms(encoder: Encoder) -> None:
+    """Scales, shifts and statistics as training leaves them: none is 1 or 0 any more."""
+    draws = generator("test norms")
+    with torch.no_grad():
+        for norm in encoder.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                for part, low, high in (
+                    (norm.weight, 0.5, 1.5),
+                    (norm.bias, -0.5, 0.5),
+                    (norm.running_mean, -0.5, 0.5),
+                    (norm.running_var, 0.5, 2.0),
+                ):
+                    part.uniform_(low, high, generator=draws)  # type: ignore[union-attr]
+
+
+def request(method: str, settings: dict[str, Any], rate: str, scope: str, schedule: Schedule, seed: int) -> Request:
+    recipe = Recipe("simclr", PROJECTOR, 1, 32, "sgd", 0.0, 0, 0.9, 0.0005, seed)
+    return Request(
+        DATA, ENCODER, MARKED, method, settings, scope, rate, schedule, recipe, 1, "cpu", OUT / method / rate
+    )
+
+
+def prune_at(
+    kind: str,
+    stage: Callable[[Request], None],
+    method: str,
+    rate: str,
+    scope: str,
+    schedule: Schedule = ONE_SHOT,
+    seed: int = 0,
+) -> Path:
+    asked = request(method, methods.complete(kind, method, {}), rate, scope, schedule, seed)
+    stage(asked)
+    return asked.out
