@@ -6,13 +6,21 @@ from decimal import ROUND_DOWN, Decimal
 
 from prunemark.errors import PrunemarkError
 
-# n zeros in every m weights that lie next to each other along the input channels, as sparse tensor cores need them;
-# what is left over at the end of the rows of a layer is ranked together.
+# n zeros in every m weights.
 PATTERNS = {"2:4": (2, 4), "4:8": (4, 8)}
-# All weights together; each layer by itself; each output channel by itself; each m of a pattern by themselves.
-SCOPES = ("global", "layer", "row", *PATTERNS)
-# Of channels: all together; each group of channels that must go together by itself; groups of one structure together.
-CHANNEL_SCOPES = ("global", "layer", "isomorphic")
+SCOPES = {
+    "global": "all weights together",
+    "layer": "each layer by itself",
+    "row": "each output channel of a layer by itself",
+    "2:4": "two of every four weights next to each other along the input channels, as sparse tensor cores need them "
+    "(what is left over at the end of the rows of a layer is ranked together)",
+    "4:8": "four of every eight, likewise",
+}
+CHANNEL_SCOPES = {
+    "global": "all channels that can go together",
+    "layer": "each group of channels that go together by itself",
+    "isomorphic": "groups of one structure together",
+}
 
 
 def check_reach(scope: str, rate: str) -> None:

@@ -19,6 +19,7 @@ import pytest
 from prunemark import landmarks, results, scores
 from prunemark.page import render as page
 from prunemark.page.numbers import Book
+from prunemark.page.speed import speeds
 from prunemark.page.tables import Panel
 
 RATES = ("0.5", "0.9")
@@ -45,8 +46,10 @@ def asked(**changes):
         "watermarks": WATERMARKS,
         "keys": 1,
         "checks": CHECKS,
+        "downstream": [],
+        "structured": {},
         "alterations": {},
-        "pruners": {"magnitude": {"method": "magnitude"}, "random": {"method": "random"}},
+        "pruners": {"magnitude": {"method": "magnitude", "scope": "global"}, "random": {"method": "random"}},
         "rates": [0, *map(float, RATES)],
         "threads": 1,
         "device": "auto",
@@ -404,3 +407,35 @@ def test_a_claim_is_held_against_the_wrong_keys(whole):
     claims = {title: text for title, text in cells.items() if ": claimed_fpr" in title}
     assert claims
     assert all("needs 2,995,731 clean trials" in text for text in claims.values())
+
+
+def timed(form, seconds):
+    return {f"{form}, float32": {batch: [0.9 * seconds, seconds, 1.1 * seconds] for batch in ("1", "256")}}
+
+
+def test_times_stand_beside_the_originals_and_a_mask_does_all_macs():
+    cells = {"original/0": timed("masked", 0.002), "magnitude/0.5": timed("masked", 0.003) | timed("shrunk", 0.001)}
+    facts = {"cpu": "a processor", "host": "here", "threads": 1, "cells": cells}
+    latency = {"fashion-mnist-mini/simclr-r18/magnitude": facts}
+    params = asked(pruners=ONE)
+    contents = grid(params)
+    rows = results.table(contents.items())
+    book = Book(rows, results.summarise(rows), {"fashion-mnist-mini": CLASSES}, 0.2)
+    place = ("fashion-mnist-mini", "simclr-r18", "fashion-mnist-mini")
+    found = speeds(Panel(book, place, params, CONDITIONS | {"latency": latency}, 0))
+    lines = [(line.name, line.rate, [number.text for number in line.numbers]) for line in found["groups"][0].lines]
+    assert lines == [
+        ("original, float32", "0", ["100", "2", "100", "2", "100"]),
+        ("magnitude, masked, float32", "0.5", ["100", "3", "150", "3", "150"]),
+        ("magnitude, shrunk, float32", "0.5", ["100", "1", "50", "1", "50"]),
+    ]
+    assert not found["half"]
+    text, _ = render(params, CONDITIONS | {"latency": latency})
+    assert "does all of the" in " ".join(text.split())
+    assert "speed-up" not in text
+
+
+def test_scopes_asked_for_are_explained_and_no_others(whole):
+    text = whole[0]
+    assert "<i>global</i>: all weights together." in text
+    assert "each layer by itself" not in text

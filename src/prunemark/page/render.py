@@ -17,6 +17,7 @@ from prunemark.page.comparison import comparison
 from prunemark.page.figures import figures, size_figures
 from prunemark.page.milestones import landmark_table
 from prunemark.page.numbers import Book, Point
+from prunemark.page.speed import sizes, speeds
 from prunemark.page.tables import HEADS, Panel, keyed
 from prunemark.results import Summary, pruners
 from prunemark.scores import Row
@@ -53,6 +54,7 @@ def render(
         panels=[parts(panel, landmarks) for panel in panels],
         gate=f"{100 * asked['utility_drop']:g}",
         asked=words.asked_rows(asked),
+        scopes=words.scope_words(asked),
         caveats=caveats(panels, rows, asked, classes),
         methods=list(words.method_entries(asked)),
         conditions=words.condition_rows(conditions),
@@ -66,7 +68,9 @@ def parts(panel: Panel, landmarks: list[Entry]) -> dict[str, Any]:
     return {
         "panel": panel,
         "figures": figures(panel),
-        "sizes": size_figures(panel),
+        "sizes": sizes(panel),
+        "size_figures": size_figures(panel),
+        "speeds": speeds(panel),
         "comparisons": [(HEADS[head], comparison(panel, head)) for head in ("frozen", "refit")],
         "landmarks": landmark_table(panel, landmarks),
     }
@@ -94,7 +98,8 @@ def matrices(contents: dict[tuple[str, ...], dict[str, Any]], asked: dict[str, A
         if "agreement_matrix" in content and content["classes"] <= LARGEST_MATRIX:
             title = f"{dataset} / {encoder}" + ("" if probe == dataset else f" on {probe}")
             at = (title, watermark, pruner, rate)
-            shown = {"counts": content["agreement_matrix"], "right": content["classes_right"]}
+            layers = content.get("sizes", {}).get("layers", {})
+            shown = {"counts": content["agreement_matrix"], "right": content["classes_right"], "layers": layers}
             found.setdefault(at, {"at": at, "seed": seed, "key": key, **shown})
     cells = list(found.values())
     pruner = next(iter(pruners(asked)))

@@ -133,23 +133,6 @@ class Panel:
         """The success of the point's own mark where its labels are seen through a head fitted after pruning."""
         return self.book.share(point, "VerSR", "refit", point[2])
 
-    def sizes(self) -> dict[str, Any]:
-        book = self.book
-        columns = [
-            Column("sparsity achieved", "% of weights", partial(book.share, metric="sparsity")),
-            Column("non-zeros", "weights", partial(book.plain, metric="nonzeros", form=WHOLE)),
-        ]
-        stored = {
-            "dense_bytes": "dense file",
-            "mask_bytes": "mask, beside the dense file",
-            "sparse_bytes": "sparse rows",
-        }
-        columns += [
-            Column(title, "bytes", partial(book.plain, metric=metric, form=WHOLE)) for metric, title in stored.items()
-        ]
-        columns.append(Column("dense MACs", "per image", partial(book.plain, metric="macs", form=WHOLE)))
-        return {"columns": columns, "groups": self.groups(columns, lambda point: True)}
-
     def before(self) -> dict[str, Any]:
         """The controls and every marked encoder before pruning, held against the trained, unmarked one."""
         book, base = self.book, self.base

@@ -12,6 +12,7 @@ from prunemark import methods
 from prunemark.metrics.intervals import upper_bound, wilson
 from prunemark.page.numbers import plural
 from prunemark.results import BOOTSTRAP_SEEDS
+from prunemark.scopes import CHANNEL_SCOPES, SCOPES
 
 FEW = 30
 AXES = ("datasets", "encoders", "watermarks", "checks", "pruners", "structured", "alterations")
@@ -48,9 +49,20 @@ def words(value: Any) -> str:
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
+def scope_words(asked: dict[str, Any]) -> list[tuple[str, str]]:
+    """The scopes that were asked for, and what they rank together."""
+    kinds = (("pruners", SCOPES), ("structured", CHANNEL_SCOPES))
+    used = [(entry.get("scope"), meanings) for axis, meanings in kinds for entry in asked.get(axis, {}).values()]
+    return list(dict.fromkeys((scope, meanings[scope]) for scope, meanings in used if scope in meanings))
+
+
+# What the journals hold of single steps stands in tables of its own.
+ELSEWHERE = ("scheme_seconds", "latency")
+
+
 def condition_rows(conditions: dict[str, Any]) -> list[tuple[str, str]]:
     """The journals' facts; without a commit nothing can be said about code that differs from it."""
-    facts = {name: fact for name, fact in conditions.items() if name != "scheme_seconds"}
+    facts = {name: fact for name, fact in conditions.items() if name not in ELSEWHERE}
     if "None" in facts.get("commits", []):
         facts["commits"] = [commit for commit in facts["commits"] if commit != "None"]
         facts["commits"].append("no commit (some runs were made outside one)")

@@ -158,6 +158,7 @@ def measure_sizes(cell: Pruned, pruned: Path | None) -> dict[str, Any]:
     if pruned and cell.mask:
         described, outputs = read_json(pruned / "sparsity.json"), read_json(pruned / RECEIPT)["outputs"]
         found |= {name: described[name] for name in ("removed", "mask_entropy_bytes")}
+        found["layers"] = {name: [layer["removed"], layer["total"]] for name, layer in described["layers"].items()}
         found["mask_bytes"] = (pruned / "mask.pmk").stat().st_size
         if "channels" in described:
             found["channels"] = {name: described["channels"][name] for name in ("removed", "total")}
@@ -203,7 +204,7 @@ def size_rows(sizes: dict[str, Any]) -> list[rows.Row]:
         "macs_nonzero": "multiply-accumulates",
         "compression_ratio": "parameters over non-zeros",
     }
-    counts = ("weights", "removed", "channels")
+    counts = ("weights", "removed", "channels", "layers")
     table = [rows.single(name, units.get(name, "bytes"), sizes[name]) for name in sorted(sizes) if name not in counts]
     removed, total = sizes.get("removed", 0), sizes["weights"]
     shares = [rows.single("sparsity", "weights", removed / total, k=removed, n=total)]
