@@ -24,6 +24,8 @@ check: $(VENV)/dev
 
 bench: $(VENV)/bench run
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/engine_speed.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/cell_speed.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/grid_speed.py
 	$(BIN)/python bench/train_speed.py
 
 clean:

@@ -49,8 +49,8 @@ def serve(address: str, lifeline: int) -> None:
     """Fork for every request, until the other end of the pipe ``lifeline`` is closed."""
     started = time.time_ns()
     # Of this package only what every stage but fetch imports: what is loaded here counts as code of every receipt.
-    import scipy.optimize
-    import scipy.special  # noqa: F401
+    import constriction  # noqa: F401
+    import torch_pruning  # noqa: F401
 
     import prunemark.cli
     import prunemark.encoder  # noqa: F401

@@ -11,7 +11,9 @@ import pytest
 from repository import Repository
 
 ADD_A_RATE = ("rates: [0, 0.5]", "rates: [0, 0.5, 0.25]")
-CELLS_OF_A_RATE = {"prune": 4, "evaluate": 4, "report": 1}
+# What is timed takes turns with all other rates of its pruner, so these are timed again.
+TIMED_AGAIN = {"latency": 4, "report": 1}
+CELLS_OF_A_RATE = {"prune": 4, "prune_and_recover": 2, "shrink": 2, "evaluate": 8, **TIMED_AGAIN}
 
 
 def nothing_to_do(repository: Repository) -> None:
@@ -61,12 +63,11 @@ def test_a_rate_added_and_removed(copy: Repository, engine: str) -> None:
     build_by(engine, copy)
     nothing_to_do(copy)
     more = copy.hashes()
-    assert {path: more[path] for path in before if "results.csv" not in path} == {
-        path: digest for path, digest in before.items() if "results.csv" not in path
-    }
+    kept = [path for path in before if "results.csv" not in path and "/latency/" not in path]
+    assert {path: more[path] for path in kept} == {path: before[path] for path in kept}
 
     copy.edit("params.yaml", *reversed(ADD_A_RATE))
-    assert copy.planned() == {"report": 1}
+    assert copy.planned() == TIMED_AGAIN
     build_by(engine, copy)
     nothing_to_do(copy)
     assert copy.hashes() == before
@@ -82,7 +83,7 @@ def test_more_epochs_rerun_training_and_all_below(copy: Repository) -> None:
 
 def test_an_edited_pruner_reruns_its_cells_alone(copy: Repository) -> None:
     copy.edit("src/prunemark/pruners/magnitude.py", "Magnitude pruning:", "Pruning by magnitude:")
-    assert copy.planned() == {"prune": 2, "evaluate": 2, "report": 1}
+    assert copy.planned() == {"prune": 2, "prune_and_recover": 2, "evaluate": 4, "latency": 2, "report": 1}
     build_by("snakemake", copy)
     nothing_to_do(copy)
 
@@ -101,6 +102,27 @@ def test_a_new_pruner_file_reruns_nothing(copy: Repository) -> None:
     assert copy.planned() == {}
 
 
+def test_a_downstream_probe_adds_evaluations_and_nothing_else(copy: Repository) -> None:
+    before = copy.hashes()
+    task = "  other: {method: folder, heldout: 16, keypool: 32, set: {path: tiny, image_size: 12}, pretrain: false}\n"
+    copy.edit("params.yaml", "downstream: []\n", task + "downstream: [other]\n")
+    everything = copy.everything()
+    planned = copy.planned()
+    assert {rule: planned.get(rule, 0) for rule in ("fetch", "train", "watermark", "prune", "shrink")} == {
+        "fetch": 1, "train": 0, "watermark": 0, "prune": 0, "shrink": 0,
+    }  # fmt: skip
+    assert planned["evaluate"] == everything["evaluate"] / 2
+    build_by("snakemake", copy)
+    nothing_to_do(copy)
+    assert "all accounted for" in copy.run("prunemark", "audit")
+    after = copy.hashes()
+    assert {path: after[path] for path in before if "results.csv" not in path} == {
+        path: digest for path, digest in before.items() if "results.csv" not in path
+    }
+    probes = {line.split(",")[9] for line in (copy.folder / "data/report/results.csv").read_text().splitlines()[1:]}
+    assert probes == {"tiny", "other"}
+
+
 def test_an_edited_readme_reruns_nothing(copy: Repository) -> None:
     with (copy.folder / "README.md").open("a") as file:
         file.write("\nOne more line.\n")
@@ -111,7 +133,7 @@ def test_an_edited_readme_reruns_nothing(copy: Repository) -> None:
 @pytest.mark.parametrize("stage", ["prune", "evaluate", "report"])
 def test_a_lost_artefact_is_made_again_by_every_later_target(copy: Repository, stage: str) -> None:
     before = copy.hashes()
-    lost = next((copy.folder / "data/pruned").rglob("mask.pmk"))
+    lost = next((copy.folder / "data/pruned").rglob("magnitude/0.5/mask.pmk"))
     lost.unlink()
     assert copy.planned()["prune"] == 1
     copy.run("prunemark", "build", stage)
@@ -154,7 +176,7 @@ def test_bad_parameters_stop_everything_before_it_starts(copy: Repository) -> No
     for command in (("snakemake", "--cores", "2"), ("prunemark", "build"), ("prunemark", "publish")):
         done = copy.attempt(*command)
         assert done.returncode == 2
-        assert "pruners: 'magnitud' is not one of magnitude, random" in done.stdout
+        assert "pruners: 'magnitud' is not one of bn-scale, erk, fisher" in done.stdout
     assert copy.hashes() == before
 
 

@@ -94,7 +94,11 @@ class Subject:
         self.projector = read_tensors(trained)[0]
         module = methods.load("objectives", request.recipe.objective)
         objective = module.build(self.encoder.features, generator("objective"), **request.recipe.set)
-        objective.load_state_dict(self.projector)
+        try:
+            objective.load_state_dict(self.projector)
+        except RuntimeError:
+            asked = f"{request.recipe.objective} with {request.recipe.set}"
+            raise PrunemarkError(f"{trained}: not of the objective {asked} on this encoder") from None
         self.batches = Batches(images.images("train"), request.recipe.batch_size, objective.eval(), module.VIEWS)
 
     def draws(self, purpose: str) -> torch.Generator:
@@ -150,8 +154,8 @@ def held(mask: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def recalibrate(encoder: Encoder, batches: Batches, random: torch.Generator) -> Encoder:
-    """The running statistics of batch normalisation anew, in place: the mean over the batches of one pass through the
-    training images, in two views each, as training saw them."""
+    """The running statistics of batch normalisation anew, in place: their mean over random batches of two views, as
+    training saw them, as many as an epoch has."""
     norms = [module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

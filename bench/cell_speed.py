@@ -1,0 +1,202 @@
+"""Where the seconds of one cell go, what its evaluation costs beside the bare forward pass, and what a head costs
+beside lightly's linear evaluation. Run it in a built repository on a quiet machine; medians of five.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prunemark import access
+from prunemark.encoder import BATCH, Encoder, to_float
+from prunemark.hardware import precision
+from prunemark.metrics.head import fit_head
+from prunemark.record import Recorder, cpu_model
+from prunemark.stages import _data, evaluate
+
+ROOT = Path(__file__).resolve().parents[1]
+ROUNDS = 5
+PARTS = {"load": ("read_data", "read_pruned", "read_keys", "read_tensors", "read_arrays"), "head": ("fit_head",)}
+
+
+def pruned_cell() -> tuple[list[str], dict[str, Any]]:
+    """The command and the parameters of the first evaluated cell with a mask."""
+    receipts = sorted((ROOT / "data/scores").rglob("receipt.json"))
+    found = (json.loads(path.read_text()) for path in receipts)
+    receipt = next(r for r in found if r["stage"] == "evaluate" and "pruned" in r["parameters"])
+    return shlex.split(receipt["command"]), receipt["parameters"]
+
+
+@contextlib.contextmanager
+def built() -> Iterator[None]:
+    """A copy of the built data as the working directory: what is timed may write there."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "data", Path(folder) / "data")
+        with contextlib.chdir(folder):
+            yield
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+class Clock:
+    """Adds up the seconds of functions that are replaced by timed ones; of nested ones only the outermost counts."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+        self.running = False
+
+    def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            if self.running:
+                return function(*arguments, **named)
+            self.running, started = True, time.perf_counter()
+            try:
+                return function(*arguments, **named)
+            finally:
+                self.running = False
+                self.spent[part] = self.spent.get(part, 0.0) + time.perf_counter() - started
+
+        return call
+
+
+def split(parameters: dict[str, Any]) -> tuple[dict[str, float], list[Tensor], Encoder]:
+    """Seconds of one evaluation by part, the images that went through the encoder, and the encoder."""
+    clock, shown, encoders = Clock(), [], []
+    plain = evaluate.features
+
+    def forward(encoder: Encoder, images: Tensor, batch: int = BATCH) -> Tensor:
+        shown.append(images)
+        encoders.append(encoder)
+        return plain(encoder, images, batch)
+
+    with contextlib.ExitStack() as replaced:
+        for part, names in PARTS.items():
+            for name in names:
+                replaced.callback(setattr, evaluate, name, getattr(evaluate, name))
+                setattr(evaluate, name, clock.timed(part, getattr(evaluate, name)))
+        for module in (evaluate, access):
+            replaced.callback(setattr, module, "features", plain)
+            module.features = clock.timed("forward", forward)  # type: ignore[attr-defined]
+        whole = seconds(lambda: run_evaluate(parameters))
+    return {**clock.spent, "statistics and files": whole - sum(clock.spent.values())}, shown, encoders[0]
+
+
+def run_evaluate(parameters: dict[str, Any]) -> None:
+    evaluate.evaluate(
+        Path(parameters["data"]),
+        Path(parameters["marked"]),
+        [Path(folder) for folder in parameters["check"]],
+        Path(parameters["pruned"]),
+        Path(parameters["original"]),
+        parameters["head-images"],
+        parameters["threads"],
+        Path(parameters["out"]),
+    )
+
+
+def bare_forward(encoder: Encoder, shown: list[Tensor], kind: torch.dtype) -> float:
+    """The encoder on the same images, and nothing else."""
+
+    def forward() -> None:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
+            for images in shown:
+                for part in images.split(BATCH):
+                    encoder(to_float(part))
+
+    return seconds(forward)
+
+
+def cell() -> None:
+    command, parameters = pruned_cell()
+    with built():
+        torch.set_num_threads(parameters["threads"])
+        split(parameters)
+        rounds = [split(parameters) for _ in range(ROUNDS)]
+        parts = {name: statistics.median(found[name] for found, _, _ in rounds) for name in rounds[0][0]}
+        _, shown, encoder = rounds[0]
+        whole = statistics.median(seconds(lambda: subprocess.run(command, check=True)) for _ in range(ROUNDS))
+        kinds = [torch.float32, torch.bfloat16]
+        bare = {kind: statistics.median(bare_forward(encoder, shown, kind) for _ in range(3)) for kind in kinds}
+    print(f"one cell by hand: {whole:.2f} s, of which")
+    print(f"  start-up {whole - sum(parts.values()):.2f} s")
+    for name, took in parts.items():
+        print(f"  {name} {took:.2f} s")
+    for kind, took in bare.items():
+        native = "" if kind in (torch.float32, precision("cpu")) else ", emulated by this processor"
+        print(
+            f"bare forward pass over its {sum(map(len, shown)):,} images in {kind}{native}: {took:.2f} s; the cell is"
+        )
+        print(f"  {whole / took:.2f} times it, or 1.25 times it and {whole - 1.25 * took:.2f} s")
+
+
+def lightly_linear(train: Tensor, labels: Tensor, classes: int) -> nn.Module:
+    """lightly's linear evaluation on features: its `LinearClassifier` for 100 epochs of SGD (batches of 256, learning
+    rate 0.1, momentum 0.9, cosine schedule)."""
+    import pytorch_lightning
+    from lightly.utils.benchmarking import LinearClassifier
+    from torch.utils.data import DataLoader, TensorDataset
+
+    model = LinearClassifier(nn.Identity(), 256, train.shape[1], classes, topk=(1,))
+    loader = DataLoader(TensorDataset(train, labels, labels), 256, shuffle=True, drop_last=True)
+    trainer = pytorch_lightning.Trainer(
+        max_epochs=100, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, barebones=False,
+    )  # fmt: skip
+    trainer.fit(model, loader)
+    return model.classification_head.cpu()
+
+
+def head() -> None:
+    """Both heads on standardised features of all training images of a built dataset, side by side."""
+    _, parameters = pruned_cell()
+    with built():
+        images = _data.read_data(Path(parameters["data"]), Recorder("bench", Path("bench"), {}))
+        encoder = evaluate.read_pruned(Path(parameters["marked"]), None).served
+        found = {split: evaluate.features(encoder, images.images(split)) for split in ("train", "test")}
+    labels, truth = images.labels("train"), images.labels("test")
+    mean, std = found["train"].mean(dim=0), found["train"].std(dim=0).clamp(min=1e-6)
+    scaled = {name: (part - mean) / std for name, part in found.items()}
+    rounds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        ours = fit_head(found["train"], labels, images.classes)
+        middle = time.perf_counter()
+        theirs = lightly_linear(scaled["train"], labels, images.classes)
+        rounds.append((middle - started, time.perf_counter() - middle))
+        right = [100 * float((p == truth).float().mean())
+                 for p in (ours.predict(found["test"]), theirs(scaled["test"]).argmax(dim=1))]  # fmt: skip
+    own, other = (statistics.median(column) for column in zip(*rounds, strict=True))
+    print(f"head on {len(labels):,} x {found['train'].shape[1]} features: {own:.2f} s, {right[0]:.1f} %")
+    print(
+        f"lightly's linear evaluation on them: {other:.2f} s, {right[1]:.1f} %; ours is {other / own:.0f} times as fast"
+    )
+
+
+def main() -> None:
+    if not (ROOT / "data/report/receipt.json").is_file():
+        sys.exit("cell_speed: nothing built here; run `make run` first")
+    print(f"{cpu_model()}, {os.cpu_count()} cores, torch {torch.__version__}, load average {os.getloadavg()[0]:.1f}")
+    cell()
+    head()
+
+
+if __name__ == "__main__":
+    main()
