@@ -16,9 +16,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prunemark.encoder import Architecture, Encoder, state
 from prunemark.errors import PrunemarkError
 from prunemark.files import canonical_json, read_json, write_bytes, write_json
-from prunemark.store import read_arrays, read_tensors, write_arrays, write_tensors
+from prunemark.store import read_arrays, read_encoder, read_tensors, write_arrays, write_encoder, write_tensors
 
 READERS = {
     read_json: "not JSON (",
@@ -184,3 +185,63 @@ def test_a_flipped_bit_in_arrays_is_noticed(noise: bytes, data: st.DataObject) -
             assert "\n" not in str(error)
         else:
             assert all(np.array_equal(array, arrays["x"]) for array in found.values())
+
+
+def inside(outputs: object, inputs: object) -> dict[str, list[object]]:
+    """A ResNet-18 of width 4 that has lost channels inside its first block."""
+    return {"backbone.layer1.0.conv1": [outputs, 4], "backbone.layer1.0.conv2": [4, inputs]}
+
+
+def write_small(path: Path, channels: Any) -> None:
+    """The tensors of an encoder that has lost two channels, under a header that says something else."""
+    tensors = state(Encoder(Architecture("resnet18", 4, 16, inside(2, 2))))  # type: ignore[arg-type]
+    facts = {"architecture": "resnet18", "width": 4, "image_size": 16, "channels": channels}
+    write_tensors(path, tensors, {"format": "encoder/1", **facts})
+
+
+def test_an_encoder_that_has_lost_channels_is_read_back(tmp_path: Path) -> None:
+    encoder = Encoder(Architecture("resnet18", 4, 16, inside(2, 2))).eval()  # type: ignore[arg-type]
+    write_encoder(tmp_path / "a", encoder)
+    read = read_encoder(tmp_path / "a")
+    assert read.spec == encoder.spec
+    assert read.spec.to_dict()["channels"] == inside(2, 2)
+    assert all(torch.equal(part, state(encoder)[name]) for name, part in state(read).items())
+    assert read.backbone.layer1[0].bn1.num_features == len(read.backbone.layer1[0].bn1.running_var) == 2
+    write_encoder(tmp_path / "b", read)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+FIT = "channels: they do not fit each other ("
+NUMBERS = " is not allowed for backbone.layer1.0.conv1: two numbers from 1 to [4, 4]"
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [
+        ({"backbone.bn1": [4, 4]}, "channels: 'backbone.bn1' is not allowed: no convolution of resnet18"),
+        ({"backbone": [4, 4]}, "channels: 'backbone' is not allowed: no convolution of resnet18"),
+        ({"": [4, 4]}, "channels: '' is not allowed: no convolution of resnet18"),
+        ({"no\nname": [4, 4]}, "channels: 'no\\nname' is not allowed: no convolution of resnet18"),
+        *((inside(n, 2), f"channels: [{n!r}, 4]{NUMBERS}") for n in (0, -1, 5, 2**63, True, "2", 2.0, None, [2])),
+        ({"backbone.layer1.0.conv1": []}, f"channels: []{NUMBERS}"),
+        ({"backbone.layer1.0.conv1": [2, 4, 1]}, f"channels: [2, 4, 1]{NUMBERS}"),
+        (inside(2, 3), FIT),
+        (inside(1, 4), FIT),
+        ({"backbone.conv1": [4, 1]}, FIT),
+        ({"backbone.layer1.0.conv2": [1, 4]}, FIT),
+        (
+            {f"backbone.layer4.{n}": [9, 32] for n in ("0.conv2", "1.conv2")}
+            | {"backbone.layer4.0.downsample.0": [9, 16], "backbone.layer4.1.conv1": [32, 9]},
+            "channels: 9 features is not allowed: 32",
+        ),
+        (inside(3, 3), "tensor backbone.layer1.0.conv1.weight does not fit {'architecture': 'resnet18', "),
+        (None, "tensor backbone.layer1.0.conv1.weight does not fit {'architecture': 'resnet18', "),
+        ({}, "tensor backbone.layer1.0.conv1.weight does not fit {'architecture': 'resnet18', "),
+        *((wrong, f"channels {wrong!s} is not allowed: two numbers by convolution") for wrong in (7, True, [[2, 4]])),
+        ({"backbone.conv1": 4}, "channels {'backbone.conv1': 4} is not allowed: two numbers by convolution"),
+        ({"backbone.conv1": {"4": 3}}, "channels {'backbone.conv1': {'4': 3}} is not allowed: two numbers by "),
+    ],
+)
+def test_a_header_of_channels_that_does_not_fit(channels: Any, message: str, tmp_path: Path) -> None:
+    write_small(tmp_path / "a", channels)
+    assert failure(read_encoder, tmp_path / "a").startswith(message)
