@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from prunemark import closure, methods
 from prunemark.channels import keep_channels
+from prunemark.dependency import shrink as remove_channels
 from prunemark.encoder import Encoder, features, state, state_bytes, weights
 from prunemark.errors import PrunemarkError
 from prunemark.files import read_json
@@ -143,26 +144,38 @@ def test_only_what_draws_follows_the_seed() -> None:
 
 
 @pytest.mark.parametrize("schedule", [BATCH_NORM, FINE_TUNE], ids=["batch-norm", "fine-tune"])
-def test_recovery_happens_and_what_is_removed_stays_removed(schedule: Schedule) -> None:
-    """What recovered is in the smaller encoder; what is removed is still zero and still nobody's input."""
+def test_recovery_happens_and_is_all_that_moves(schedule: Schedule) -> None:
     out = run("l1-filter", "0.5", schedule=schedule)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     pruned, mask, original = read_pruned(MARKED, out), mask_of(out), state(read_pruned(MARKED, None).held)
-    moved = {
-        n
-        for n, part in state(pruned.held).items()
-        if not torch.equal(part, torch.where(mask[n], original[n], 0) if n in mask else original[n])
-    }
+    masked = {name: torch.where(mask[name], part, 0) if name in mask else part for name, part in original.items()}
+    moved = {name for name, part in state(pruned.held).items() if not torch.equal(part, masked[name])}
     statistics = {name for name in original if name.endswith(("running_mean", "running_var"))}
     assert moved == (statistics if schedule is BATCH_NORM else set(original) - {"mean", "std"})
-    for name, weight in weights(pruned.held).items():
-        assert not weight[~mask[name]].detach().view(torch.int32).any(), name
-        assert weight[mask[name]].all(), name
+    assert all(weight[mask[name]].all() for name, weight in weights(pruned.held).items())
     assert_near(pruned.served, pruned.held)
     assert sorted(before) == sorted([*WRITTEN, "receipt.json"])
     torch.manual_seed(9)
     run("l1-filter", "0.5", schedule=schedule)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("schedule", [BATCH_NORM, FINE_TUNE], ids=["batch-norm", "fine-tune"])
+def test_what_is_removed_stays_removed(schedule: Schedule, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the encoder that recovered, before its channels go: it is as masked as ever, and computes the same."""
+    seen: list[Encoder] = []
+
+    def watched(encoder: Encoder, *selection: object) -> Encoder:
+        seen.append(encoder)
+        return remove_channels(encoder, *selection)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("prunemark.stages.shrink.shrunk", watched)
+    out = run("l1-filter", "0.5", schedule=schedule)
+    (recovered,), mask = seen, mask_of(out)
+    for name, weight in weights(recovered).items():
+        assert not weight[~mask[name]].detach().view(torch.int32).any(), name
+    assert_near(read_pruned(MARKED, out).served, recovered)
+    assert_near(read_pruned(MARKED, out).held, recovered)
 
 
 def test_recalibrated_statistics_are_those_of_the_smaller_encoder() -> None:
