@@ -61,6 +61,7 @@ def keep_channels(found: list[Group], scores: Scores, rate: str, scope: str) -> 
         PrunemarkError: a score that is NaN, or a rate that would empty a layer.
     """
     kept: Kept = {}
+    pruned_count(rate, 0)
     for together in ranked_together(found, scope):
         channel_reach([group.size for group in together], rate)
         ranks = []
