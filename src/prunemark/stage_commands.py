@@ -5,6 +5,8 @@ Heavy imports wait until their command runs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -129,76 +131,49 @@ def check(
     run(data, marked, null, method, settings("checks", method, set), keys, seed, head_images, threads, out)
 
 
-@app.command()
-def prune(
-    data: Annotated[Path, typer.Option()],
-    encoder: Annotated[Path, typer.Option(help="folder of the encoder before marking, with its projector")],
-    marked: Annotated[Path, typer.Option()],
-    method: Annotated[str, typer.Option()],
-    scope: Annotated[str, typer.Option(help="what is ranked together")],
-    rate: Annotated[str, typer.Option(help="share of the prunable weights to remove")],
-    objective: Annotated[str, typer.Option(help="what the encoder was trained by")],
-    batch_size: Annotated[int, typer.Option(min=2)],
-    seed: Annotated[int, typer.Option(min=0)],
-    threads: Threads,
-    out: Annotated[Path, typer.Option()],
-    set: Settings = [],  # noqa: B006
-    objective_set: ObjectiveSettings = [],  # noqa: B006
-    rounds: Rounds = 1,
-    recovery: Recovery = "none",
-    epochs: Epochs = 0,
-    learning_rate: LearningRate = 0.0,
-    optimizer: Optimizer = "sgd",
-    momentum: Momentum = 0.0,
-    weight_decay: WeightDecay = 0.0,
-    device: Annotated[str, typer.Option(help="of fine-tuning")] = "auto",
-) -> None:
-    """Prune the weights of a marked encoder at one rate."""
-    from prunemark.schedule import Schedule
-    from prunemark.stages._prune import Request
-    from prunemark.stages.prune import prune as run
-    from prunemark.training import Recipe
+def pruning(kind: str, stage: str) -> Callable[..., None]:
+    """The command of a stage that prunes by criteria of a kind: of weights or of channels, the options are the same."""
 
-    own, trained = settings("pruners", method, set), settings("objectives", objective, objective_set)
-    recipe = Recipe(objective, trained, 1, batch_size, optimizer, 0.0, 0, momentum, weight_decay, seed)
-    schedule = Schedule(rounds, recovery, epochs, learning_rate)
-    run(Request(data, encoder, marked, method, own, scope, rate, schedule, recipe, threads, device, out))
+    def command(
+        data: Annotated[Path, typer.Option()],
+        encoder: Annotated[Path, typer.Option(help="folder of the encoder before marking, with its projector")],
+        marked: Annotated[Path, typer.Option()],
+        method: Annotated[str, typer.Option()],
+        scope: Annotated[str, typer.Option(help="what is ranked together")],
+        rate: Annotated[str, typer.Option(help="share of the prunable weights, or removable channels, to remove")],
+        objective: Annotated[str, typer.Option(help="what the encoder was trained by")],
+        batch_size: Annotated[int, typer.Option(min=2)],
+        seed: Annotated[int, typer.Option(min=0)],
+        threads: Threads,
+        out: Annotated[Path, typer.Option()],
+        set: Settings = [],  # noqa: B006
+        objective_set: ObjectiveSettings = [],  # noqa: B006
+        rounds: Rounds = 1,
+        recovery: Recovery = "none",
+        epochs: Epochs = 0,
+        learning_rate: LearningRate = 0.0,
+        optimizer: Optimizer = "sgd",
+        momentum: Momentum = 0.0,
+        weight_decay: WeightDecay = 0.0,
+        device: Annotated[str, typer.Option(help="of fine-tuning")] = "auto",
+    ) -> None:
+        from prunemark.schedule import Schedule
+        from prunemark.stages._prune import Request
+        from prunemark.training import Recipe
+
+        own, trained = settings(kind, method, set), settings("objectives", objective, objective_set)
+        recipe = Recipe(objective, trained, 1, batch_size, optimizer, 0.0, 0, momentum, weight_decay, seed)
+        schedule = Schedule(rounds, recovery, epochs, learning_rate)
+        run = getattr(import_module(f"prunemark.stages.{stage}"), stage)
+        run(Request(data, encoder, marked, method, own, scope, rate, schedule, recipe, threads, device, out))
+
+    return command
 
 
-@app.command()
-def shrink(
-    data: Annotated[Path, typer.Option()],
-    encoder: Annotated[Path, typer.Option(help="folder of the encoder before marking, with its projector")],
-    marked: Annotated[Path, typer.Option()],
-    method: Annotated[str, typer.Option()],
-    scope: Annotated[str, typer.Option(help="what is ranked together")],
-    rate: Annotated[str, typer.Option(help="share of the removable channels to remove")],
-    objective: Annotated[str, typer.Option(help="what the encoder was trained by")],
-    batch_size: Annotated[int, typer.Option(min=2)],
-    seed: Annotated[int, typer.Option(min=0)],
-    threads: Threads,
-    out: Annotated[Path, typer.Option()],
-    set: Settings = [],  # noqa: B006
-    objective_set: ObjectiveSettings = [],  # noqa: B006
-    rounds: Rounds = 1,
-    recovery: Recovery = "none",
-    epochs: Epochs = 0,
-    learning_rate: LearningRate = 0.0,
-    optimizer: Optimizer = "sgd",
-    momentum: Momentum = 0.0,
-    weight_decay: WeightDecay = 0.0,
-    device: Annotated[str, typer.Option(help="of fine-tuning")] = "auto",
-) -> None:
-    """Remove channels of a marked encoder at one rate (part of the prune stage)."""
-    from prunemark.schedule import Schedule
-    from prunemark.stages._prune import Request
-    from prunemark.stages.shrink import shrink as run
-    from prunemark.training import Recipe
-
-    own, trained = settings("structured", method, set), settings("objectives", objective, objective_set)
-    recipe = Recipe(objective, trained, 1, batch_size, optimizer, 0.0, 0, momentum, weight_decay, seed)
-    schedule = Schedule(rounds, recovery, epochs, learning_rate)
-    run(Request(data, encoder, marked, method, own, scope, rate, schedule, recipe, threads, device, out))
+app.command("prune", help="Prune the weights of a marked encoder at one rate.")(pruning("pruners", "prune"))
+app.command("shrink", help="Remove channels of a marked encoder at one rate (part of the prune stage).")(
+    pruning("structured", "shrink")
+)
 
 
 @app.command()
