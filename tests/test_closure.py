@@ -13,7 +13,19 @@ from prunemark import closure, methods
 from prunemark.record import NOT_CODE
 
 ROOT = Path(prunemark.__file__).resolve().parents[2]
-COMMANDS = ("fetch", "train", "watermark", "check", "prune", "shrink", "alter", "evaluate", "latency", "control", "report")
+COMMANDS = (
+    "fetch",
+    "train",
+    "watermark",
+    "check",
+    "prune",
+    "shrink",
+    "alter",
+    "evaluate",
+    "latency",
+    "control",
+    "report",
+)
 RESNET, SIMCLR = ("encoders", "resnet18"), ("objectives", "simclr")
 
 

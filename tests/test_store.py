@@ -244,7 +244,7 @@ NUMBERS = " is not allowed for backbone.layer1.0.conv1: two numbers from 1 to [4
         ),
         (inside(3, 3), "tensor backbone.layer1.0.conv1.weight does not fit {'architecture': 'resnet18', "),
         (None, "tensor backbone.layer1.0.conv1.weight does not fit {'architecture': 'resnet18', "),
-        ({}, "tensor backbone.layer1.0.conv1.weight does not fit {'architecture': 'resnet18', "),
+        ({}, "channels {} is not allowed: two numbers by convolution"),
         *((wrong, f"channels {wrong!s} is not allowed: two numbers by convolution") for wrong in (7, True, [[2, 4]])),
         ({"backbone.conv1": 4}, "channels {'backbone.conv1': 4} is not allowed: two numbers by convolution"),
         ({"backbone.conv1": {"4": 3}}, "channels {'backbone.conv1': {'4': 3}} is not allowed: two numbers by "),

@@ -39,8 +39,11 @@ def groups(encoder: Encoder) -> list[Group]:
 
 def dependencies(encoder: Encoder) -> torch_pruning.DependencyGraph:
     """Torch-Pruning's graph of an encoder, traced on one image."""
-    size, mean = encoder.spec.image_size, encoder.mean
-    return torch_pruning.DependencyGraph().build_dependency(encoder, torch.zeros(1, 3, size, size, device=mean.device))
+    size, training = encoder.spec.image_size, encoder.training
+    image = torch.zeros(1, 3, size, size, device=encoder.mean.device)
+    found = torch_pruning.DependencyGraph().build_dependency(encoder, image)
+    encoder.train(training)
+    return found
 
 
 def described(members: torch_pruning.Group, names: dict[nn.Module, str], order: dict[str, int]) -> Group:

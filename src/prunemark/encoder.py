@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -46,15 +47,21 @@ class Encoder(nn.Module):
     def __init__(self, spec: Architecture) -> None:
         super().__init__()
         self.spec = spec
-        self.register_buffer("mean", torch.zeros(3))
-        self.register_buffer("std", torch.ones(3))
-        self.backbone = methods.load("encoders", spec.architecture).backbone(spec.width, spec.image_size)
+        # With fewer channels the full width is never held in memory: a small file may name a large one.
+        with torch.device("meta") if spec.channels else contextlib.nullcontext():
+            self.register_buffer("mean", torch.zeros(3))
+            self.register_buffer("std", torch.ones(3))
+            self.backbone = methods.load("encoders", spec.architecture).backbone(spec.width, spec.image_size)
         self.features: int = self.backbone.features
         # Channels last is faster, but PyTorch 2.13 then corrupts the heap on a processor with AVX2 alone, in the weight
         # gradient of float32 strided 1x1 convolutions with 4 or 6 channels; with multiples of 8 it did not.
         self.layout = torch.contiguous_format if spec.width % 8 else torch.channels_last
         if spec.channels:
             resize(self, spec.channels)
+            self.to_empty(device=torch.empty(0).device)
+            for tensor in self.state_dict().values():
+                tensor.zero_()
+            self.std.fill_(1)
         self.to(memory_format=self.layout)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -151,10 +158,11 @@ def norms_behind(encoder: Encoder) -> dict[str, nn.BatchNorm2d]:
 
 def blank(encoder: Encoder) -> Tensor:
     """The features (1, d) of a black image, wherever the encoder is, without a gradient or any trace in it."""
-    size, training = encoder.spec.image_size, encoder.training
+    size, training = encoder.spec.image_size, {module: module.training for module in encoder.modules()}
     with torch.no_grad():
         found: Tensor = encoder.eval()(torch.zeros(1, 3, size, size, device=encoder.mean.device))
-    encoder.train(training)
+    for module, flag in training.items():
+        module.training = flag
     return found
 
 

@@ -68,7 +68,7 @@ def read_encoder(path: Path, device: str = "cpu") -> Encoder:
         raise PrunemarkError(f"{path}: {fields} is not allowed: a name and two integers from 1 to 65535")
     channels = header.get("channels")
     if channels is not None and not (
-        isinstance(channels, dict) and all(isinstance(n, list) for n in channels.values())
+        isinstance(channels, dict) and channels and all(isinstance(n, list) for n in channels.values())
     ):
         raise PrunemarkError(f"{path}: channels {str(channels)[:60]} is not allowed: two numbers by convolution")
     spec = Architecture(**fields, channels=channels)

@@ -125,7 +125,7 @@ FRAUDS: dict[str, tuple[Callable[[Repository], None], str]] = {
         replaced("params.yaml", "epochs: 2", "epochs: 3"),
         "params.yaml: asks for epochs",
     ),
-    "a rate asked for after the run": (replaced("params.yaml", "0.5]", "0.5, 0.9]"), "params.yaml: asks for"),
+    "a rate asked for after the run": (replaced("params.yaml", "0.5]", "0.5, 0.75]"), "params.yaml: asks for"),
     "an edited source file": (
         replaced("src/prunemark/mask.py", '"""From scores', '"""By scores'),
         "src/prunemark/mask.py: sha256 is",

@@ -56,7 +56,7 @@ rule control:
         logged("prunemark control {params.options}")
 
 
-# Alone on the machine, or times mean nothing.
+# Alone on the machine, or times mean nothing: as many threads as there may be cores.
 rule latency:
     input:
         receipts=receipts(grid.latency),
@@ -67,6 +67,6 @@ rule latency:
         options=options(grid.latency),
     log:
         "logs/latency/{dataset}/{encoder}/{timed}.log",
-    threads: workflow.cores or PARAMS.threads
+    threads: 1024
     shell:
         logged("prunemark latency {params.options}")

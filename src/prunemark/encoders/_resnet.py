@@ -29,12 +29,13 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv1, self.bn1 = conv(in_channels, channels, 3, stride), nn.BatchNorm2d(channels)
         self.conv2, self.bn2 = conv(channels, channels, 3), nn.BatchNorm2d(channels)
-        self.downsample = shortcut(in_channels, channels, stride)
+        self.downsample = projection(in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         out = torch.relu_(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
-        out += x if self.downsample is None else self.downsample(x)
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out += shortcut.view_as(out)  # one channel must not pass for many
         return torch.relu_(out)
 
 
@@ -49,17 +50,18 @@ class Bottleneck(nn.Module):
         self.conv1, self.bn1 = conv(in_channels, channels, 1), nn.BatchNorm2d(channels)
         self.conv2, self.bn2 = conv(channels, channels, 3, stride), nn.BatchNorm2d(channels)
         self.conv3, self.bn3 = conv(channels, out_channels, 1), nn.BatchNorm2d(out_channels)
-        self.downsample = shortcut(in_channels, out_channels, stride)
+        self.downsample = projection(in_channels, out_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         out = torch.relu_(self.bn1(self.conv1(x)))
         out = torch.relu_(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
-        out += x if self.downsample is None else self.downsample(x)
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out += shortcut.view_as(out)  # one channel must not pass for many
         return torch.relu_(out)
 
 
-def shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
+def projection(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
     if stride == 1 and in_channels == out_channels:
         return None
     return nn.Sequential(conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
