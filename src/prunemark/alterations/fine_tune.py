@@ -4,8 +4,8 @@ The objective, its settings, batch size, optimizer and training images are those
 learning rate is a setting and falls to zero by a cosine, without warm-up. All layers move, and batch normalisation
 follows the batches. Fine-tuning of all layers is what Adi et al. 2018 (arXiv 1802.04633, section 5) call FTAL.
 
-Deviations: theirs continues a classifier with its labels, this an encoder without any; the projector of pre-training is
-not kept with an encoder, so training goes on under a new one.
+Deviations: theirs continues a classifier with its labels, this an encoder without any; whoever alters an encoder has no
+projector of its pre-training, so training goes on under a new one.
 """
 
 from __future__ import annotations
