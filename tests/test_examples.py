@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from prunemark.params import read_params
+from prunemark.params_file import read_params
 
 EXAMPLES = sorted(path.parent for path in Path(__file__).parents[1].glob("examples/*/receipts.tar.xz"))
 KEPT = ("results.csv", "report.html")

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from prunemark import methods
 from prunemark.errors import PrunemarkError
-from prunemark.params import CONTROLS, Params, canonical_rate, read_params
+from prunemark.params import CONTROLS, Params, canonical_rate
+from prunemark.params_file import read_params
 
 ROOT = Path(__file__).resolve().parents[1]
 GRID: dict[str, Any] = {
@@ -35,6 +36,7 @@ GRID: dict[str, Any] = {
     "structured": {},
     "rates": [0, 0.5],
     "head_images": 64,
+    "utility_drop": 0.05,
     "threads": 1,
     "device": "cpu",
 }
@@ -388,7 +390,7 @@ def test_the_digest_is_of_what_is_asked_and_not_of_the_file(tmp_path: Path) -> N
 
 
 def test_reading_params_imports_no_torch() -> None:
-    code = f"import sys; from pathlib import Path; from prunemark.params import read_params; \
+    code = f"import sys; from pathlib import Path; from prunemark.params_file import read_params; \
 read_params(Path({str(ROOT / 'params.yaml')!r})); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from prunemark import grid, layout, lock, tracking, zygote
 from prunemark.errors import PrunemarkError
-from prunemark.params import Params, read_params
+from prunemark.params import Params
+from prunemark.params_file import read_params
 from prunemark.provenance.chain import HashCache, check_folder
 from prunemark.provenance.sweep import sweep
 

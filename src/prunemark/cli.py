@@ -71,7 +71,7 @@ def finish() -> None:
 def publish() -> None:
     """Send every finished step that MLflow does not hold yet."""
     from prunemark import tracking
-    from prunemark.params import read_params
+    from prunemark.params_file import read_params
 
     try:
         print(f"published {tracking.publish(read_params())} runs")

@@ -6,17 +6,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prunemark import methods
 from prunemark.errors import PrunemarkError
 
-PARAMS = Path("params.yaml")
 NAME = r"^[a-z0-9][a-z0-9.-]*$"
 CONTROLS = ("untrained", "pixels")
 LEAST_KEYS = 20
@@ -172,7 +168,7 @@ class Params(Strict):
     alterations: dict[Name, Alteration]
     rates: Rates
     head_images: Annotated[int, Field(ge=10)]
-    utility_drop: Annotated[float, Field(gt=0, le=1)] = 0.05
+    utility_drop: Annotated[float, Field(gt=0, le=1)]
     threads: Annotated[int, Field(ge=1, le=256)]
     device: Literal["auto", "cpu", "cuda"]
 
@@ -227,57 +223,3 @@ def refuse_unfit(key: str, values: Sequence[float]) -> None:
 def canonical_rate(rate: float) -> str:
     """The one text of a rate, in paths, commands and tables: ``0.30`` is ``0.3``, without exponents."""
     return format(Decimal(repr(rate)).normalize(), "f")
-
-
-def read_params(path: Path = PARAMS) -> Params:
-    """Read and check params.yaml (YAML 1.2, as DVC reads it).
-
-    Raises:
-        PrunemarkError: one line naming the file, the key, the value found and what is allowed.
-    """
-    # It knows the models, and so comes after them.
-    from prunemark.consistency import complete
-
-    try:
-        raw = YAML(typ="safe").load(path)
-    except (FileNotFoundError, IsADirectoryError):
-        raise PrunemarkError(f"{path}: no such file") from None
-    except MarkedYAMLError as error:
-        where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
-        raise PrunemarkError(f"{path}: not YAML: {(error.problem or error.context or '').strip()}{where}") from None
-    except YAMLError as error:  # bytes that are no text
-        raise PrunemarkError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
-    try:
-        return complete(Params.model_validate(raw))
-    except ValidationError as error:
-        raise PrunemarkError(f"{path}: {one_line(error, raw)}") from None
-    except PrunemarkError as error:
-        raise PrunemarkError(f"{path}: {error}") from None
-
-
-def one_line(error: ValidationError, raw: Any) -> str:
-    """The first fault of a validation as ``key: value is not allowed: what is``."""
-    fault = error.errors()[0]
-    where = ".".join(str(part) for part in fault["loc"] if part != "[key]")
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: unknown key; allowed: {', '.join(allowed_keys(fault['loc']))}"
-    if fault["type"] == "missing":
-        return f"{where}: missing, and it has no default"
-    if not where:
-        return f"{type(raw).__name__} found: a mapping with the keys {', '.join(Params.model_fields)} is needed"
-    rule = fault["msg"].replace("Input should be", "it should be").replace("String should", "a name should")
-    return f"{where}: {fault['input']!r} is not allowed: {rule}"
-
-
-def allowed_keys(location: tuple[Any, ...]) -> list[str]:
-    models: dict[str, type[Strict]] = {
-        "datasets": Dataset,
-        "encoders": Encoder,
-        "watermarks": Watermark,
-        "checks": Check,
-        "pruners": Pruner,
-        "structured": Structured,
-        "alterations": Alteration,
-    }
-    model: type[Strict] = models[location[0]] if len(location) > 1 else Params
-    return sorted(model.model_fields)

@@ -30,9 +30,19 @@ JOURNAL = Path("data/journal")
 PACKAGES = ("torch", "numpy", "safetensors", "matplotlib", "jinja2", "snakemake", "dvc", "mlflow")
 # What stands before the stages makes no artefact: which steps are run and with what is in the receipt itself, and
 # MLflow only listens.
-NOT_CODE = tuple(
-    f"prunemark.{name}"
-    for name in ("__main__", "zygote", "cli", "stage_commands", "grid", "layout", "params", "consistency", "tracking")
+NOT_CODE = (
+    "prunemark.__main__",
+    "prunemark.zygote",
+    "prunemark.cli",
+    "prunemark.stage_commands",
+    "prunemark.grid",
+    "prunemark.steps",
+    "prunemark.axes",
+    "prunemark.layout",
+    "prunemark.params_file",
+    "prunemark.consistency",
+    "prunemark.params",
+    "prunemark.tracking",
 )
 
 

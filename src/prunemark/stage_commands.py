@@ -257,7 +257,7 @@ def report(
 ) -> None:
     """Make the results table and the page."""
     from prunemark import grid, layout
-    from prunemark.params import read_params
+    from prunemark.params_file import read_params
     from prunemark.stages.report import report as run
 
     found = read_params(params)

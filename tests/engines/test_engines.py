@@ -161,7 +161,7 @@ def test_every_code_file_that_runs_is_an_input_of_its_rule(built: Repository) ->
     import json
 
     probe = (
-        "import json; from prunemark import closure, grid; from prunemark.params import read_params; "
+        "import json; from prunemark import closure, grid; from prunemark.params_file import read_params; "
         "print(json.dumps({s.folder: list(closure.files(s.command, s.methods)) for s in grid.all_steps(read_params())}))"
     )
     computed = json.loads(built.run("python", "-c", probe))

@@ -5,9 +5,10 @@ import gc
 import os
 import sys
 
-from prunemark import closure, grid, layout, lock, zygote
+from prunemark import closure, grid, layout, lock, steps, zygote
 from prunemark.errors import PrunemarkError
-from prunemark.params import read_params
+from prunemark.params import CONTROLS
+from prunemark.params_file import read_params
 from prunemark.record import flags
 
 try:
@@ -41,7 +42,7 @@ wildcard_constraints:
     timed=either(PARAMS.every_pruner),
     way=either([*PARAMS.every_pruner, *PARAMS.alterations]),
     degree=r"\d+(?:\.\d+)?",
-    control=either(grid.CONTROLS),
+    control=either(CONTROLS),
 
 
 # A target names all that it stands on: Snakemake makes nothing that is missing above what is there.

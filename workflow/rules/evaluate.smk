@@ -5,8 +5,8 @@ rule all_evaluate:
 
 rule evaluate_original:
     input:
-        receipts=receipts(grid.evaluate_original),
-        code=code(grid.evaluate_original),
+        receipts=receipts(steps.evaluate_original),
+        code=code(steps.evaluate_original),
     output:
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/features.safetensors",
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/head.safetensors",
@@ -14,7 +14,7 @@ rule evaluate_original:
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/scores.json",
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/original/0/{probe}/receipt.json",
     params:
-        options=options(grid.evaluate_original),
+        options=options(steps.evaluate_original),
     log:
         "logs/evaluate_original/{dataset}/{encoder}/{seed}/{watermark}/{key}/{probe}.log",
     threads: PARAMS.threads
@@ -24,14 +24,14 @@ rule evaluate_original:
 
 rule evaluate:
     input:
-        receipts=receipts(grid.evaluate),
-        code=code(grid.evaluate),
+        receipts=receipts(steps.evaluate),
+        code=code(steps.evaluate),
     output:
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{way}/{degree}/{probe}/samples.npz",
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{way}/{degree}/{probe}/scores.json",
         "data/scores/{dataset}/{encoder}/{seed}/{watermark}/{key}/{way}/{degree}/{probe}/receipt.json",
     params:
-        options=options(grid.evaluate),
+        options=options(steps.evaluate),
     log:
         "logs/evaluate/{dataset}/{encoder}/{seed}/{watermark}/{key}/{way}/{degree}/{probe}.log",
     threads: PARAMS.threads
@@ -41,14 +41,14 @@ rule evaluate:
 
 rule control:
     input:
-        receipts=receipts(grid.control),
-        code=code(grid.control),
+        receipts=receipts(steps.control),
+        code=code(steps.control),
     output:
         "data/scores/{dataset}/{encoder}/{seed}/{control}/0/original/0/{probe}/samples.npz",
         "data/scores/{dataset}/{encoder}/{seed}/{control}/0/original/0/{probe}/scores.json",
         "data/scores/{dataset}/{encoder}/{seed}/{control}/0/original/0/{probe}/receipt.json",
     params:
-        options=options(grid.control),
+        options=options(steps.control),
     log:
         "logs/control/{dataset}/{encoder}/{seed}/{control}/{probe}.log",
     threads: PARAMS.threads
@@ -59,12 +59,12 @@ rule control:
 # Alone on the machine, or times mean nothing: as many threads as there may be cores.
 rule latency:
     input:
-        receipts=receipts(grid.latency),
-        code=code(grid.latency),
+        receipts=receipts(steps.latency),
+        code=code(steps.latency),
     output:
         "data/scores/{dataset}/{encoder}/latency/{timed}/receipt.json",
     params:
-        options=options(grid.latency),
+        options=options(steps.latency),
     log:
         "logs/latency/{dataset}/{encoder}/{timed}.log",
     threads: 1024

@@ -5,14 +5,14 @@ rule all_fetch:
 
 rule fetch:
     input:
-        receipts=receipts(grid.fetch),
-        code=code(grid.fetch),
+        receipts=receipts(steps.fetch),
+        code=code(steps.fetch),
     output:
         "data/raw/{dataset}/images.safetensors",
         "data/raw/{dataset}/dataset.json",
         "data/raw/{dataset}/receipt.json",
     params:
-        options=options(grid.fetch),
+        options=options(steps.fetch),
     log:
         "logs/fetch/{dataset}.log",
     threads: PARAMS.threads

@@ -5,14 +5,14 @@ rule all_prune:
 
 rule prune:
     input:
-        receipts=receipts(grid.prune),
-        code=code(grid.prune),
+        receipts=receipts(steps.prune),
+        code=code(steps.prune),
     output:
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/mask.pmk",
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/sparsity.json",
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}/receipt.json",
     params:
-        options=options(grid.prune),
+        options=options(steps.prune),
     log:
         "logs/prune/{dataset}/{encoder}/{seed}/{watermark}/{key}/{pruner}/{rate}.log",
     threads: PARAMS.threads
@@ -22,15 +22,15 @@ rule prune:
 
 rule prune_and_recover:
     input:
-        receipts=receipts(grid.prune),
-        code=code(grid.prune),
+        receipts=receipts(steps.prune),
+        code=code(steps.prune),
     output:
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{recovered}/{rate}/mask.pmk",
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{recovered}/{rate}/recovered.safetensors",
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{recovered}/{rate}/sparsity.json",
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{recovered}/{rate}/receipt.json",
     params:
-        options=options(grid.prune),
+        options=options(steps.prune),
     log:
         "logs/prune_and_recover/{dataset}/{encoder}/{seed}/{watermark}/{key}/{recovered}/{rate}.log",
     threads: PARAMS.threads
@@ -40,15 +40,15 @@ rule prune_and_recover:
 
 rule shrink:
     input:
-        receipts=receipts(grid.prune),
-        code=code(grid.prune),
+        receipts=receipts(steps.prune),
+        code=code(steps.prune),
     output:
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{structured}/{rate}/encoder.safetensors",
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{structured}/{rate}/mask.pmk",
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{structured}/{rate}/sparsity.json",
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{structured}/{rate}/receipt.json",
     params:
-        options=options(grid.prune),
+        options=options(steps.prune),
     log:
         "logs/shrink/{dataset}/{encoder}/{seed}/{watermark}/{key}/{structured}/{rate}.log",
     threads: PARAMS.threads
@@ -58,13 +58,13 @@ rule shrink:
 
 rule alter:
     input:
-        receipts=receipts(grid.alter),
-        code=code(grid.alter),
+        receipts=receipts(steps.alter),
+        code=code(steps.alter),
     output:
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{alteration}/{strength}/encoder.safetensors",
         "data/pruned/{dataset}/{encoder}/{seed}/{watermark}/{key}/{alteration}/{strength}/receipt.json",
     params:
-        options=options(grid.alter),
+        options=options(steps.alter),
     log:
         "logs/alter/{dataset}/{encoder}/{seed}/{watermark}/{key}/{alteration}/{strength}.log",
     threads: PARAMS.threads

@@ -5,15 +5,15 @@ rule all_train:
 
 rule train:
     input:
-        receipts=receipts(grid.train),
-        code=code(grid.train),
+        receipts=receipts(steps.train),
+        code=code(steps.train),
     output:
         "data/encoders/{dataset}/{encoder}/{seed}/encoder.safetensors",
         "data/encoders/{dataset}/{encoder}/{seed}/objective.safetensors",
         "data/encoders/{dataset}/{encoder}/{seed}/training.json",
         "data/encoders/{dataset}/{encoder}/{seed}/receipt.json",
     params:
-        options=options(grid.train),
+        options=options(steps.train),
     log:
         "logs/train/{dataset}/{encoder}/{seed}.log",
     threads: PARAMS.threads

@@ -5,8 +5,8 @@ rule all_watermark:
 
 rule watermark:
     input:
-        receipts=receipts(grid.watermark),
-        code=code(grid.watermark),
+        receipts=receipts(steps.watermark),
+        code=code(steps.watermark),
     output:
         "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/encoder.safetensors",
         "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/head.safetensors",
@@ -14,7 +14,7 @@ rule watermark:
         "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/calibration.json",
         "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/receipt.json",
     params:
-        options=options(grid.watermark),
+        options=options(steps.watermark),
     log:
         "logs/watermark/{dataset}/{encoder}/{seed}/{watermark}/{key}.log",
     threads: PARAMS.threads
@@ -24,14 +24,14 @@ rule watermark:
 
 rule check:
     input:
-        receipts=receipts(grid.check),
-        code=code(grid.check),
+        receipts=receipts(steps.check),
+        code=code(steps.check),
     output:
         "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/checks/{check}/secret.safetensors",
         "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/checks/{check}/calibration.json",
         "data/marked/{dataset}/{encoder}/{seed}/{watermark}/{key}/checks/{check}/receipt.json",
     params:
-        options=options(grid.check),
+        options=options(steps.check),
     log:
         "logs/check/{dataset}/{encoder}/{seed}/{watermark}/{key}/{check}.log",
     threads: PARAMS.threads

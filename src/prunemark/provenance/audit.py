@@ -10,7 +10,8 @@ from typing import Any
 from prunemark import closure, grid, layout
 from prunemark.errors import PrunemarkError
 from prunemark.files import canonical_json, read_json
-from prunemark.params import Params, read_params
+from prunemark.params import Params
+from prunemark.params_file import read_params
 from prunemark.provenance import external
 from prunemark.provenance.chain import Break, Claims, read_receipt, receipt_faults
 from prunemark.provenance.dependents import Dependents
