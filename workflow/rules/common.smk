@@ -77,6 +77,10 @@ def logged(command):
 
 # `prunemark build` holds the lock itself, has a zygote itself, and ends a full build itself; DVC ends its own.
 def start_build():
+    if workflow.local_exec:
+        # With a limit of jobs per second (100 by default) Snakemake 9.27 starts a timer in every round of scheduling,
+        # whose end begins a round with a timer of its own: after some hundred jobs they keep a fifth of a core busy.
+        workflow.scheduler.job_rate_limiter = None
     if "PRUNEMARK_BUILD" not in os.environ:
         lock.hold()
         if workflow.local_exec:
