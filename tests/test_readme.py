@@ -1,0 +1,108 @@
+"""The README's main tables are those of the run kept under examples/pruning, figure by figure."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from prunemark.params_file import read_params
+
+ROOT = Path(__file__).parents[1]
+RUN = ROOT / "examples/pruning"
+GATE = read_params(RUN / "params.yaml").utility_drop
+Table = dict[tuple[str, ...], list[dict[str, str]]]
+
+
+@pytest.fixture(scope="module")
+def rows() -> Table:
+    found: Table = {}
+    with (RUN / "results.csv").open() as file:
+        for row in csv.DictReader(file):
+            place = (row["pruner"], row["rate"], row["metric"], row["head"], row["check"])
+            if row["watermark"] == "uchida":
+                found.setdefault(place, []).append(row)
+    return found
+
+
+@pytest.fixture(scope="module")
+def knees() -> dict[tuple[str, str], str]:
+    with (RUN / "landmarks.csv").open() as file:
+        return {(row["pruner"], row["head"]): row["value"] for row in csv.DictReader(file) if row["what"] == "knee"}
+
+
+def mean(found: list[dict[str, str]], column: str = "value") -> float:
+    return sum(float(row[column]) for row in found) / len(found)
+
+
+def percent(rows: Table, pruner: str, rate: str, metric: str) -> str:
+    """Mean over seeds in percent, through the frozen and the refitted head; a dash where the rate was not asked for."""
+    cells = [rows.get((pruner, rate, metric, head, "")) for head in ("frozen", "refit")]
+    return " / ".join("–" if cell is None else f"{100 * mean(cell):.1f}" for cell in cells) if any(cells) else "–"
+
+
+def success(rows: Table, pruner: str, rate: str, metric: str, check: str) -> str:
+    """Successes of trials over seeds and keys."""
+    found = rows.get((pruner, rate, metric, "", check))
+    if found is None:
+        return "–"
+    return f"{sum(int(row['k']) for row in found)} of {sum(int(row['n']) for row in found)}"
+
+
+def smallest(rows: Table, pruner: str) -> str:
+    return min((rate for name, rate, *_ in rows if name == pruner), key=float)
+
+
+def bits(rows: Table, pruner: str, rate: str) -> str:
+    """How many encoders verify, the mean of their matching bits, and whether the encoder is beyond the utility gate."""
+    found = rows.get((pruner, rate, "VerSR", "", "uchida"))
+    if found is None:
+        return "–"
+    left = mean(rows["original", "0", "accuracy", "refit", ""]) - mean(rows[pruner, rate, "accuracy", "refit", ""])
+    moot = ", moot" if left > GATE and any(int(row["k"]) for row in found) else ""
+    return f"{success(rows, pruner, rate, 'VerSR', 'uchida')} ({mean(found, 'statistic'):g}{moot})"
+
+
+def mask_line(rows: Table, knees: dict[tuple[str, str], str], pruner: str) -> str:
+    cells = [
+        f"`{pruner}`",
+        percent(rows, pruner, "0.5", "accuracy"),
+        percent(rows, pruner, "0.9", "accuracy"),
+        " / ".join(f"{float(knees[pruner, head]):g}" for head in ("frozen", "refit")),
+        success(rows, pruner, smallest(rows, pruner), "AuthSR", "feature-digest"),
+        bits(rows, pruner, "0.9"),
+        success(rows, pruner, "0.5", "VerSR", "procrustes"),
+        success(rows, pruner, "0.9", "VerSR", "procrustes"),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def channel_line(rows: Table, knees: dict[tuple[str, str], str], pruner: str) -> str:
+    dense = mean(rows["original", "0", "macs", "", ""])
+    work = [rows.get((pruner, rate, "macs", "", "")) for rate in ("0.2", "0.5")]
+    cells = [
+        f"`{pruner}`",
+        percent(rows, pruner, "0.2", "accuracy"),
+        percent(rows, pruner, "0.5", "accuracy"),
+        " / ".join(f"{float(knees[pruner, head]):g}" for head in ("frozen", "refit")),
+        " / ".join("–" if found is None else f"{100 * mean(found) / dense:.0f} %" for found in work),
+        success(rows, pruner, smallest(rows, pruner), "AuthSR", "feature-digest"),
+        bits(rows, pruner, "0.5"),
+        success(rows, pruner, "0.2", "VerSR", "procrustes"),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def tables(rows: Table, knees: dict[tuple[str, str], str]) -> list[str]:
+    """The lines of both tables, in the order of params.yaml."""
+    used = list(dict.fromkeys(pruner for pruner, *_ in rows if pruner != "original"))
+    channels = {pruner for pruner, _, metric, *_ in rows if metric == "channel_sparsity"}
+    return [(channel_line if pruner in channels else mask_line)(rows, knees, pruner) for pruner in used]
+
+
+def test_main_tables_are_those_of_the_example(rows: Table, knees: dict[tuple[str, str], str]) -> None:
+    expected = tables(rows, knees)
+    assert len(expected) == 25
+    text = (ROOT / "README.md").read_text().splitlines()
+    assert [line for line in expected if line not in text] == []
