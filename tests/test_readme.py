@@ -39,14 +39,14 @@ def mean(found: list[dict[str, str]], column: str = "value") -> float:
 def percent(rows: Table, pruner: str, rate: str, metric: str) -> str:
     """Mean over seeds in percent, through the frozen and the refitted head; a dash where the rate was not asked for."""
     cells = [rows.get((pruner, rate, metric, head, "")) for head in ("frozen", "refit")]
-    return " / ".join("–" if cell is None else f"{100 * mean(cell):.1f}" for cell in cells) if any(cells) else "–"
+    return " / ".join("-" if cell is None else f"{100 * mean(cell):.1f}" for cell in cells) if any(cells) else "-"
 
 
 def success(rows: Table, pruner: str, rate: str, metric: str, check: str) -> str:
     """Successes of trials over seeds and keys."""
     found = rows.get((pruner, rate, metric, "", check))
     if found is None:
-        return "–"
+        return "-"
     return f"{sum(int(row['k']) for row in found)} of {sum(int(row['n']) for row in found)}"
 
 
@@ -58,7 +58,7 @@ def bits(rows: Table, pruner: str, rate: str) -> str:
     """How many encoders verify, the mean of their matching bits, and whether the encoder is beyond the utility gate."""
     found = rows.get((pruner, rate, "VerSR", "", "uchida"))
     if found is None:
-        return "–"
+        return "-"
     left = mean(rows["original", "0", "accuracy", "refit", ""]) - mean(rows[pruner, rate, "accuracy", "refit", ""])
     moot = ", moot" if left > GATE and any(int(row["k"]) for row in found) else ""
     return f"{success(rows, pruner, rate, 'VerSR', 'uchida')} ({mean(found, 'statistic'):g}{moot})"
@@ -86,7 +86,7 @@ def channel_line(rows: Table, knees: dict[tuple[str, str], str], pruner: str) ->
         percent(rows, pruner, "0.2", "accuracy"),
         percent(rows, pruner, "0.5", "accuracy"),
         " / ".join(f"{float(knees[pruner, head]):g}" for head in ("frozen", "refit")),
-        " / ".join("–" if found is None else f"{100 * mean(found) / dense:.0f} %" for found in work),
+        " / ".join("-" if found is None else f"{100 * mean(found) / dense:.0f} %" for found in work),
         success(rows, pruner, smallest(rows, pruner), "AuthSR", "feature-digest"),
         bits(rows, pruner, "0.5"),
         success(rows, pruner, "0.2", "VerSR", "procrustes"),

@@ -44,6 +44,18 @@ def restore(encoder: EncoderFile, key: KeyFile, out: Annotated[Path, typer.Optio
 
 
 @app.command()
+def export(
+    marked: Annotated[Path, typer.Option(help="folder of the marked encoder")],
+    pruned: Annotated[Path, typer.Option(help="folder of a pruned cell of it")],
+    out: Annotated[Path, typer.Option()],
+) -> None:
+    """Write the encoder of a pruned cell as a file, removed weights and channels as zeros."""
+    from prunemark.stages.verdict import export as run
+
+    run(marked, pruned, out)
+
+
+@app.command()
 def build(
     stage: Annotated[str | None, typer.Argument(help="fetch, train, watermark, prune, evaluate or report")] = None,
     cores: Annotated[str, typer.Option(help="how many at once")] = "all",

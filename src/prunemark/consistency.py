@@ -76,22 +76,30 @@ def refuse_unknown_scopes(params: Params) -> None:
 def refuse_out_of_reach(params: Params) -> None:
     """Every rate of every pruner must be one that its scope can meet, on every encoder that is asked for."""
     for name, entry in params.every_pruner.items():
+        where = f"{entry.kind}.{name}" + ("" if entry.method == name else f" (method {entry.method})")
         for rate in params.rates_of(name):
             try:
                 if isinstance(entry, Structured):
-                    for encoder in params.encoders.values():
-                        for sizes in channel_sizes(encoder, entry.scope):
-                            channel_reach(sizes, rate)
+                    refuse_empty_layers(params, str(entry.scope), rate)
                 else:
                     check_reach(str(entry.scope), rate)
             except PrunemarkError as error:
-                raise PrunemarkError(f"{entry.kind}.{name}: {error}") from None
+                raise PrunemarkError(f"{where}: {error}") from None
 
 
-def channel_sizes(encoder: Encoder, scope: str | None) -> list[list[int]]:
+def refuse_empty_layers(params: Params, scope: str, rate: str) -> None:
+    for name, encoder in params.encoders.items():
+        for sizes in channel_sizes(encoder, scope):
+            try:
+                channel_reach(sizes, rate)
+            except PrunemarkError as error:
+                raise PrunemarkError(f"{error}, on encoder {name}") from None
+
+
+def channel_sizes(encoder: Encoder, scope: str) -> list[list[int]]:
     """The sizes of an encoder's groups of channels, by what a scope ranks together; none where its architecture does
     not state them."""
     stated = methods.constants("encoders", encoder.architecture).get("CHANNEL_GROUPS", [])
     alike = [[times * encoder.width for times in sizes] for sizes in stated]
     every = [size for sizes in alike for size in sizes]
-    return {"isomorphic": alike, "global": [every] if every else [], "layer": [[size] for size in every]}[str(scope)]
+    return {"isomorphic": alike, "global": [every] if every else [], "layer": [[size] for size in every]}[scope]

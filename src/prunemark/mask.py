@@ -2,7 +2,7 @@
 
 The container: ``PMK1``, the length of the header (uint32, little-endian), the header (canonical JSON), the payload
 (uint32 words, little-endian). The header names the codec, the SHA-256 of the encoder's file that the mask applies to,
-and per weight its name, shape and number of kept entries.
+and for every layer the name and the shape of its weight and the number of kept entries.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from prunemark.errors import PrunemarkError
 from prunemark.scopes import PATTERNS, SCOPES, check_reach
 
 MAGIC = b"PMK1"
-CODEC = "constriction-ans-bernoulli/1"
+CODEC = "constriction-ans-bernoulli/2"
 MOST_WEIGHTS = 2**31
 
 Mask = dict[str, Tensor]
+Layer = tuple[str, list[int], int]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def keep_in_layer(scores: Tensor, rate: str, scope: str) -> Tensor:
     if scope == "layer":
         return keep_best(scores.reshape(1, -1), rate).view(scores.shape)
     if scope == "row":
-        return keep_best(scores.flatten(1), rate).view(scores.shape)
+        return keep_evenly(scores.flatten(1), rate).view(scores.shape)
     size = PATTERNS[scope][1] if Decimal(rate) else 1
     rows = scores.movedim(1, -1)  # (out, ..., in): the input channels are next to each other
     whole = rows[0].numel() // size * size
@@ -100,6 +101,19 @@ def keep_best(rows: Tensor, rate: str) -> Tensor:
     keep = torch.ones(rows.shape, dtype=torch.bool)
     count = pruned_count(rate, rows.shape[1])
     return keep.scatter_(1, torch.argsort(rows, dim=1, stable=True)[:, :count], False)
+
+
+def keep_evenly(rows: Tensor, rate: str) -> Tensor:
+    """The rows of one layer, scores (R, n), lose their lowest, as many as the rate asks of all together: each row the
+    same number, and those one more whose next score is lowest."""
+    each, over = divmod(pruned_count(rate, rows.numel()), len(rows))
+    order = torch.argsort(rows, dim=1, stable=True)
+    keep = torch.ones(rows.shape, dtype=torch.bool).scatter_(1, order[:, :each], False)
+    if over:
+        following = order[:, each]
+        lowest = torch.argsort(rows.gather(1, following[:, None]).flatten(), stable=True)[:over]
+        keep[lowest, following[lowest]] = False
+    return keep
 
 
 def apply(encoder: Encoder, mask: Mask) -> Encoder:
@@ -129,14 +143,13 @@ def entropy_bytes(mask: Mask) -> float:
 def encode(mask: Mask, encoder_sha256: str) -> bytes:
     """The container of a mask: an ANS coder with one Bernoulli model per weight tensor, its kept share exact."""
     coder = constriction.stream.stack.AnsCoder()
-    layers: list[dict[str, Any]] = [
-        {"name": name, "shape": list(mask[name].shape), "kept": int(mask[name].sum())} for name in sorted(mask)
-    ]
-    for layer in reversed(layers):  # a stack: what goes in last comes out first
-        model = bernoulli(layer)
+    layers: list[Layer] = [(name, list(mask[name].shape), int(mask[name].sum())) for name in sorted(mask)]
+    for name, shape, kept in reversed(layers):  # a stack: what goes in last comes out first
+        model = bernoulli(prod(shape), kept)
         if model is not None:
-            coder.encode_reverse(mask[layer["name"]].flatten().numpy().astype(np.int32), model)
-    header = json.dumps({"codec": CODEC, "encoder": encoder_sha256, "layers": layers}, sort_keys=True).encode()
+            coder.encode_reverse(mask[name].flatten().numpy().astype(np.int32), model)
+    content = {"codec": CODEC, "encoder": encoder_sha256, "layers": layers}
+    header = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
     payload = coder.get_compressed().astype("<u4").tobytes()
     return MAGIC + struct.pack("<I", len(header)) + header + payload
 
@@ -155,10 +168,10 @@ def decode(content: bytes, source: str) -> Container:
         codec, layers, encoder = header["codec"], header["layers"], header["encoder"]
         if codec != CODEC:
             raise PrunemarkError(f"{source}: codec {codec!r}; allowed: {CODEC!r}")
-        if sum(count_weights(layer) for layer in layers) > MOST_WEIGHTS:
+        if sum(count_weights(*layer) for layer in layers) > MOST_WEIGHTS:
             raise ValueError(f"more than {MOST_WEIGHTS} weights")
         coder = constriction.stream.stack.AnsCoder(np.frombuffer(content[8 + length :], dtype="<u4").astype(np.uint32))
-        mask = {layer["name"]: decode_layer(coder, layer) for layer in layers}
+        mask = {layer[0]: decode_layer(coder, *layer) for layer in layers}
         if not coder.is_empty():
             raise ValueError("something is left after the last weight")
     except (ValueError, KeyError, TypeError) as error:
@@ -166,25 +179,21 @@ def decode(content: bytes, source: str) -> Container:
     return Container(mask, encoder)
 
 
-def count_weights(layer: dict[str, Any]) -> int:
-    shape, kept = layer["shape"], layer["kept"]
+def count_weights(name: str, shape: list[int], kept: int) -> int:
     if not all(type(number) is int and number >= 0 for number in (*shape, kept)) or kept > prod(shape):
-        raise ValueError(f"{layer['name']}: shape {shape}, kept {kept}")
+        raise ValueError(f"{name}: shape {shape}, kept {kept}")
     return prod(shape)
 
 
-def decode_layer(coder: Any, layer: dict[str, Any]) -> Tensor:
-    shape, kept = layer["shape"], layer["kept"]
-    model, n = bernoulli(layer), prod(shape)
+def decode_layer(coder: Any, name: str, shape: list[int], kept: int) -> Tensor:
+    n = prod(shape)
+    model = bernoulli(n, kept)
     flat = np.full(n, kept > 0) if model is None else coder.decode(model, n).astype(bool)
     if int(flat.sum()) != kept:
-        raise ValueError(f"{layer['name']} keeps {int(flat.sum())} weights, its header says {kept}")
+        raise ValueError(f"{name} keeps {int(flat.sum())} weights, its header says {kept}")
     return torch.from_numpy(flat).view(shape)
 
 
-def bernoulli(layer: dict[str, Any]) -> Any:
-    """The model of one weight tensor, or ``None`` where all its entries are equal and cost nothing."""
-    n = prod(layer["shape"])
-    if layer["kept"] in (0, n):
-        return None
-    return constriction.stream.model.Bernoulli(layer["kept"] / n, perfect=False)
+def bernoulli(n: int, kept: int) -> Any:
+    """The model of ``n`` entries of a weight, or ``None`` where all are equal and cost nothing."""
+    return None if kept in (0, n) else constriction.stream.model.Bernoulli(kept / n, perfect=False)

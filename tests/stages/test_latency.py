@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from small_chain import MARKED, prune_at
+from torch import nn
 
 from prunemark.encoder import Encoder
 from prunemark.errors import PrunemarkError
@@ -59,16 +60,17 @@ def test_the_receipt_is_the_same_however_long_it_took(pruned: list[Path]) -> Non
 
 
 def test_encoders_take_turns_and_the_first_turn_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    turns: list[tuple[str, int]] = []
+    turns: list[tuple[nn.Module, int]] = []
+    a, b = nn.Identity(), nn.Identity()
 
-    def took(encoder: str, batch: int, kind: torch.dtype) -> float:
+    def took(encoder: nn.Module, batch: int, kind: torch.dtype) -> float:
         turns.append((encoder, batch))
         return 1000.0 if turns.count((encoder, batch)) == 1 else float(turns.count((encoder, batch)) - 1)
 
     monkeypatch.setattr(stage, "forward_seconds", took)
-    forms: dict[tuple[str, str], Encoder] = {("a/0", "masked"): "a", ("b/0.5", "masked"): "b"}  # type: ignore[dict-item]
+    forms: dict[tuple[str, str], Encoder] = {("a/0", "masked"): a, ("b/0.5", "masked"): b}  # type: ignore[dict-item]
     found = timed(forms, [torch.float32])
-    assert [name for name, _ in turns] == ["a", "b"] * (len(turns) // 2)
+    assert [name for name, _ in turns] == [a, b] * (len(turns) // 2)
     for batch, rounds in ROUNDS.items():
         low, median, high = found["b/0.5"]["masked, float32"][str(batch)]
         # Of 1, 2 ... n the quartiles are these.

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from scipy.special import softmax
 
+from prunemark.errors import PrunemarkError
+from prunemark.files import write_json
 from prunemark.metrics.head import fit_head
 from prunemark.stages._data import Data
-from prunemark.stages.evaluate import predictions
+from prunemark.stages.evaluate import evaluate, predictions
 
 
 def test_every_head_predicts_and_says_how_sure_it_is() -> None:
@@ -32,3 +37,28 @@ def test_every_head_predicts_and_says_how_sure_it_is() -> None:
     assert set(found) == {"labels", "predicted_knn"} | {
         f"{what}_{head}" for what in ("predicted", "confidence") for head in heads
     }
+
+
+def test_a_cell_is_held_against_its_own_original_alone(tmp_path: Path) -> None:
+    write_json(tmp_path / "other/receipt.json", {"parameters": {"marked": "data/marked/other"}})
+    data, marked, out = (Path(name) for name in ("data/raw/a", "data/marked/own", "out"))
+    for pruned, original, message in (
+        (
+            Path("pruned"),
+            None,
+            "--pruned and --original go together: scores of the original to hold the pruned against",
+        ),
+        (
+            None,
+            Path("original"),
+            "--pruned and --original go together: scores of the original to hold the pruned against",
+        ),
+        (
+            Path("pruned"),
+            tmp_path / "other",
+            f"--original: {tmp_path}/other is not allowed: the scores of {marked}, unpruned",
+        ),
+    ):
+        with pytest.raises(PrunemarkError) as caught:
+            evaluate(data, marked, [], pruned, original, 10, 1, out)
+        assert str(caught.value) == message

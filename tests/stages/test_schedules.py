@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,8 +21,9 @@ from prunemark.schedule import Schedule, round_rates
 from prunemark.stages._prune import Subject, recalibrate
 from prunemark.stages._pruned import read_pruned
 from prunemark.stages.prune import prune
-from prunemark.store import read_encoder, read_tensors
+from prunemark.store import read_encoder, read_tensors, write_tensors
 
+SURVIVING = r"^recovered surviving: float\d+ \([\d, ]+\) is not allowed: \d+ finite float32 values$"
 BATCH_NORM, FINE_TUNE = Schedule(1, "batch-norm"), Schedule(1, "fine-tune", 2, 0.05)
 
 
@@ -95,7 +98,7 @@ def test_recalibration_moves_running_statistics_and_nothing_else() -> None:
     recovered, masked = state(read_pruned(MARKED, out).served), state(read_pruned(MARKED, run_masked()).served)
     moved = {name for name, part in recovered.items() if not torch.equal(part, masked[name])}
     assert moved == {name for name in masked if name.endswith(("running_mean", "running_var"))}
-    assert set(read_tensors(out / "recovered.safetensors")[0]) == moved
+    assert set(read_tensors(out / "recovered.safetensors")[0]) == {"running_mean", "running_var"}
 
 
 def run_masked() -> Path:
@@ -142,27 +145,50 @@ def test_what_is_stored_is_within_the_entropy_of_the_mask_and_the_surviving_valu
         if schedule.epochs:
             others = [part for name, part in state(read_pruned(MARKED, out).served).items() if name not in mask_of(out)]
             allowed += 4 * (found["total"] - found["removed"]) + sum(4 * part.numel() for part in others)
-        assert sum(path.stat().st_size for path in out.glob("*.pmk")) + recovered_bytes(
-            out
-        ) <= allowed + recovered_header(out)
-
-
-def recovered_bytes(out: Path) -> int:
-    path = out / "recovered.safetensors"
-    return path.stat().st_size if path.is_file() else 0
-
-
-def recovered_header(out: Path) -> int:
-    """The names and shapes of tensors, which are neither mask nor values."""
-    path = out / "recovered.safetensors"
-    return int.from_bytes(path.read_bytes()[:8], "little") + 8 if path.is_file() else 0
+        stored = [path for path in out.iterdir() if path.name in ("mask.pmk", "recovered.safetensors")]
+        assert sum(path.stat().st_size for path in stored) <= allowed
 
 
 def test_recovered_values_that_do_not_fit_are_refused() -> None:
     out = run("magnitude", "0.5", FINE_TUNE)
     (out / "mask.pmk").write_bytes((run("random", "0.6", Schedule()) / "mask.pmk").read_bytes())
-    with pytest.raises(PrunemarkError, match=r"^recovered values: \d+ of .* do not fit \d+$"):
+    with pytest.raises(PrunemarkError, match=SURVIVING):
         read_pruned(MARKED, out)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda part: part.double(),
+        lambda part: part[None],
+        lambda part: part[1:],
+        lambda part: part.index_fill(0, torch.tensor([3]), float("nan")),
+    ],
+)
+def test_recovered_values_of_another_kind_are_refused(damage: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    out = run("magnitude", "0.5", FINE_TUNE)
+    values = read_tensors(out / "recovered.safetensors")[0]
+    write_tensors(out / "recovered.safetensors", values | {"surviving": damage(values["surviving"])})
+    with pytest.raises(PrunemarkError, match=SURVIVING):
+        read_pruned(MARKED, out)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "scope", "message"),
+    [
+        (Schedule(1, "rest"), "global", r"^recovery: 'rest' is not allowed: one of none, batch-norm, fine-tune$"),
+        (Schedule(1, "fine-tune", 0, 0.1), "global", r"^epochs: 0 is not allowed: 1 or more with fine-tune, else 0$"),
+        (Schedule(1, "none", 3), "global", r"^epochs: 3 is not allowed: 1 or more with fine-tune, else 0$"),
+        (Schedule(1, "fine-tune", 1, math.nan), "global", r"^learning-rate: nan is not allowed: above 0 with"),
+        (Schedule(1, "batch-norm", 0, 0.1), "global", r"^learning-rate: 0\.1 is not allowed: above 0 with"),
+        (Schedule(2), "2:4", r"^rounds: 2 is not allowed: 1, since 2:4 has one rate$"),
+    ],
+)
+def test_a_schedule_that_is_none_is_refused(schedule: Schedule, scope: str, message: str) -> None:
+    asked = request("magnitude", {}, "0.5", scope, schedule, 0)
+    with pytest.raises(PrunemarkError, match=message):
+        prune(asked)
+    assert not (asked.out / "receipt.json").exists()
 
 
 def test_the_features_are_those_of_the_last_round() -> None:

@@ -28,6 +28,7 @@ from prunemark.scopes import CHANNEL_SCOPES
 from prunemark.stages._prune import Subject, recalibrate
 from prunemark.stages._pruned import read_pruned
 from prunemark.stages.shrink import shrink
+from prunemark.stages.verdict import export
 from prunemark.store import read_encoder
 
 STRUCTURED = methods.names("structured")
@@ -227,6 +228,31 @@ def test_the_command_in_the_receipt_does_the_same_and_its_code_is_the_closure() 
     assert words[:2] == ["prunemark", "shrink"]
     assert shlex.split(receipt["command"]) == words
     assert sorted(receipt["code"]) == list(closure.files("shrink", (*USED, ("structured", "fpgm"))))
+
+
+def test_an_encoder_and_a_mask_of_other_channels_are_refused() -> None:
+    out, other = run("l1-filter", "0.5"), run("l1-filter", "0.7")
+    (out / "mask.pmk").write_bytes((other / "mask.pmk").read_bytes())
+    with pytest.raises(PrunemarkError) as caught:
+        read_pruned(MARKED, out)
+    assert str(caught.value) == f"{out}: encoder.safetensors has not the channels that mask.pmk leaves"
+
+
+def test_a_folder_that_nothing_pruned_is_refused() -> None:
+    with pytest.raises(PrunemarkError) as caught:
+        read_pruned(MARKED, MARKED)
+    assert str(caught.value) == f"{MARKED}: neither a pruning nor an alteration of {MARKED}, its receipt says"
+
+
+def test_an_exported_encoder_has_all_channels_and_zeros_for_those_that_went(tmp_path: Path) -> None:
+    out = run("l1-filter", "0.5")
+    export(MARKED, out, tmp_path / "whole.safetensors")
+    found, mask = read_encoder(tmp_path / "whole.safetensors"), mask_of(out)
+    assert found.spec == read_encoder(MARKED / "encoder.safetensors").spec
+    assert all((weight[~mask[name]] == 0).all() for name, weight in weights(found).items())
+    assert_near(found, read_encoder(out / "encoder.safetensors"))
+    with pytest.raises(PrunemarkError, match=r"^--out: .* is not allowed: a new file in a folder that is there$"):
+        export(MARKED, out, tmp_path / "whole.safetensors")
 
 
 def test_failures_are_one_line_and_leave_no_receipt() -> None:

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from prunemark import methods
 from prunemark.cli import run
+from prunemark.dependency import groups, shrink
 from prunemark.encoder import Architecture, Encoder, features, snap
 from prunemark.metrics.head import Head, fit_head
 from prunemark.randomness import draw_parameters, generator
 from prunemark.stages._secrets import Key, KeyFile, write_keys
-from prunemark.store import write_encoder, write_tensors
+from prunemark.store import read_encoder, write_encoder, write_tensors
 from prunemark.watermark import Images, Nulls, Secret
 
 KEY = bytes(range(32))
@@ -95,6 +96,31 @@ def test_the_released_encoder_is_authenticated(
     assert "verdict: intact (1 of 1 keys)" in capsys.readouterr().out
     assert ask(monkeypatch, *at, folder / "uchida.safetensors") == 1
     assert "verdict: altered (0 of 1 keys)" in capsys.readouterr().out
+
+
+def without_channels(encoder: Encoder) -> Encoder:
+    found = groups(encoder)
+    kept = {group.name: torch.arange(group.size) >= group.size // 2 for group in found}
+    return shrink(encoder, found, kept)
+
+
+def test_a_suspect_without_some_channels_gets_an_answer(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what answers queries an ordinary one; of its weights, that it is not what was released, or where to go on."""
+    suspect = tmp_path / "small.safetensors"
+    write_encoder(suspect, without_channels(read_encoder(folder / "reversible.safetensors")))
+    for key in ("reversible", "digest"):
+        assert ask(monkeypatch, "authenticate", "--key", folder / f"{key}.key", "--encoder", suspect) == 1
+        assert capsys.readouterr().out.splitlines()[-1] == "verdict: altered (0 of 1 keys)"
+    assert ask(monkeypatch, "verify", "--key", folder / "uchida.key", "--encoder", suspect) == 2
+    said = f"prunemark: {suspect}: channels were removed, and uchida reads all; see prunemark export\n"
+    assert capsys.readouterr().err == said
+    out = tmp_path / "restored.safetensors"
+    at = ("restore", "--key", folder / "reversible.key", "--out", out, "--encoder", suspect)
+    assert ask(monkeypatch, *at) == 2
+    assert capsys.readouterr().err == f"prunemark: {suspect}: altered after embedding: channels were removed\n"
+    assert not out.exists()
 
 
 def test_a_reversible_mark_is_undone(

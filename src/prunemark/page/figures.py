@@ -54,7 +54,7 @@ def by_quantity(panel: Panel) -> list[tuple[str, Markup]]:
             grid = [facets[start : start + IN_A_ROW] for start in range(0, len(facets), IN_A_ROW)]
             caption = (
                 f"Watermark {watermark}: every quantity against rate, {seed_words(panel)}; a line per pruner. "
-                "Intervals are in the table. Hollow: beyond the utility gate, where VerSR is moot. Dotted: chance."
+                "Intervals are in the table. Hollow: beyond the utility gate, where verdicts are moot. Dotted: chance."
             )
             found.append((caption, Markup(plots.curves(grid, panel.rates, f"p{panel.number}f{i}", None))))
     return found

@@ -21,7 +21,7 @@ def landmark_table(panel: Panel, entries: list[Entry]) -> dict[str, Any]:
         if (*entry.place[:2], entry.place[4]) == (*place, panel.probe):
             check = OWN if entry.check == entry.place[2] else entry.check
             numbers = found.setdefault((entry.place[2], entry.place[3]), {})
-            numbers[entry.what, check, entry.head] = number(entry, line)
+            numbers[entry.what, check, entry.head] = number(entry, line, gate(panel, entry))
     keys = sorted({key for numbers in found.values() for key in numbers}, key=lambda key: order(panel, key))
     groups = []
     for watermark in panel.watermarks:
@@ -46,13 +46,22 @@ def title(key: Key) -> str:
     return ", ".join(part for part in (what, check, HEADS.get(head, "")) if part)
 
 
-def number(entry: Entry, line: int) -> Number:
+def gate(panel: Panel, entry: Entry) -> str:
+    """The smallest rate of a pruner whose encoders are beyond the utility gate, or nothing."""
+    beyond = (p[4] for p in panel.points if p[2:4] == (entry.place[2], entry.place[3]) and panel.book.beyond(p))
+    return next(beyond, "")
+
+
+def number(entry: Entry, line: int, beyond: str) -> Number:
     place = "/".join(entry.place)
     what = " ".join(part for part in (entry.what, entry.head, entry.check) if part)
     source = f"landmarks.csv line {line}: {what}, {place}" + (f"; {entry.note}" if entry.note else "")
     kind = "" if entry.seeds == 1 else "range" if entry.seeds < BOOTSTRAP_SEEDS else "bootstrap"
     parts = (ends(entry.found), plural(entry.seeds, "seed"), kind)
-    return Number(shown(entry), ", ".join(part for part in parts if part), source)
+    found = entry.found
+    reached = found.tried[1] if found.limit == "never" else found.value or 0
+    flag = f"moot from {beyond}" if entry.what == "half-life" and beyond and reached >= float(beyond) else ""
+    return Number(shown(entry), ", ".join(part for part in parts if part), source, flag)
 
 
 def shown(entry: Entry) -> str:

@@ -52,8 +52,8 @@ class Book:
         return before is not None and now is not None and before.value - now.value > self.utility_drop + SLACK
 
     def moot(self, point: Point, summary: Summary) -> bool:
-        """Whether a mark survives in an encoder beyond the gate."""
-        return summary.place["metric"] == "VerSR" and summary.value > 0 and self.beyond(point)
+        """Whether this is a verdict on a watermark in an encoder beyond the gate."""
+        return summary.place["metric"] in SUCCESS and self.beyond(point)
 
     def source(self, summary: Summary) -> str:
         """The lines of results.csv behind a number, and the cell they belong to."""

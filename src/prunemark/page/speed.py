@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from prunemark.page.numbers import Number
+from prunemark.page.numbers import Number, plural
 from prunemark.page.tables import WHOLE, Column, Group, Line, Panel
 
 STORED = {
@@ -51,9 +51,12 @@ def speeds(panel: Panel) -> dict[str, Any]:
         columns.append(Column(f"batch {batch}", "ms, median [quartiles]", lambda point: None))
         columns.append(Column("beside the original", "% of its time", lambda point: None))
     groups = [Group(pruner, [], timed_lines(panel, pruner, facts["cells"])) for pruner, facts in found.items()]
-    facts = next(iter(found.values()))
-    half = any("bfloat16" in form for cell in facts["cells"].values() for form in cell)
-    return {"columns": columns, "groups": groups, "facts": facts, "half": half}
+    half = any("bfloat16" in form for facts in found.values() for cell in facts["cells"].values() for form in cell)
+    return {"columns": columns, "groups": groups, "machines": sorted(set(map(machine, found.values()))), "half": half}
+
+
+def machine(facts: dict[str, Any]) -> str:
+    return f"{facts['cpu']} ({facts['host']}) with {plural(facts['threads'], 'thread')} of PyTorch"
 
 
 def timed_lines(panel: Panel, pruner: str, cells: dict[str, Any]) -> list[Line]:

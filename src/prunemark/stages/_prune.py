@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,8 @@ from prunemark.errors import PrunemarkError
 from prunemark.mask import Mask
 from prunemark.randomness import generator
 from prunemark.record import RECEIPT, Recorder
-from prunemark.schedule import RECOVERIES, Schedule, round_rates
+from prunemark.schedule import FINE_TUNE, RECOVERIES, Schedule, round_rates
+from prunemark.scopes import PATTERNS
 from prunemark.stages._data import read_data, resolve_device
 from prunemark.store import read_encoder, read_tensors
 from prunemark.training import Recipe, Trainer
@@ -77,14 +79,31 @@ class Request:
         return found
 
 
+def refuse_schedule(schedule: Schedule, scope: str) -> None:
+    """What params.yaml refuses, for commands by hand: a receipt must not name what did not happen.
+
+    Raises:
+        PrunemarkError: no such recovery, or numbers that it does not use or needs.
+    """
+    if schedule.recovery not in RECOVERIES:
+        raise PrunemarkError(f"recovery: {schedule.recovery!r} is not allowed: one of {', '.join(RECOVERIES)}")
+    tunes = schedule.recovery == FINE_TUNE
+    if tunes != bool(schedule.epochs):
+        raise PrunemarkError(f"epochs: {schedule.epochs} is not allowed: 1 or more with {FINE_TUNE}, else 0")
+    if tunes != (0 < schedule.learning_rate < math.inf):
+        raise PrunemarkError(
+            f"learning-rate: {schedule.learning_rate} is not allowed: above 0 with {FINE_TUNE}, else 0"
+        )
+    if schedule.rounds > 1 and scope in PATTERNS:
+        raise PrunemarkError(f"rounds: {schedule.rounds} is not allowed: 1, since {scope} has one rate")
+
+
 class Subject:
     """The marked encoder of a request, the unlabelled batches that a criterion may look at, and recovery."""
 
     def __init__(self, request: Request, recorder: Recorder) -> None:
         torch.set_num_threads(request.threads)
-        if request.schedule.recovery not in RECOVERIES:
-            allowed = ", ".join(RECOVERIES)
-            raise PrunemarkError(f"recovery: {request.schedule.recovery!r} is not allowed: one of {allowed}")
+        refuse_schedule(request.schedule, request.scope)
         self.request, self.recorder = request, recorder
         images = read_data(request.data, recorder)
         trained = request.encoder / "objective.safetensors"
@@ -125,8 +144,8 @@ class Subject:
         }
 
     def fine_tune(self, encoder: Encoder, mask: Mask, random: torch.Generator) -> Encoder:
-        """Epochs of the encoder's own training with its own projector; gradients of removed weights are zero, so that
-        neither decay nor momentum moves them."""
+        """Epochs of the encoder's own training, in every round from its own trained projector on; gradients of removed
+        weights are zero, so that neither decay nor momentum moves them."""
         resolved, schedule = resolve_device(self.request.device or "auto"), self.request.schedule
         seed = int(torch.randint(2**31, (1,), generator=random))
         recipe = replace(

@@ -16,6 +16,7 @@ from torch import Tensor
 from prunemark import scores as rows
 from prunemark.access import labels, remembered, service
 from prunemark.encoder import features
+from prunemark.errors import PrunemarkError
 from prunemark.files import read_json, write_json
 from prunemark.metrics import size
 from prunemark.metrics.head import Head, fit_head
@@ -48,6 +49,10 @@ def evaluate(
     through its head. Where ``data`` is not the dataset that the encoder was trained on, the original's head is fitted
     here, and schemes are read that see labels alone: the others do not depend on a downstream task.
     """
+    if (pruned is None) != (original is None):
+        raise PrunemarkError("--pruned and --original go together: scores of the original to hold the pruned against")
+    if original and read_json(original / RECEIPT)["parameters"].get("marked") != marked.as_posix():
+        raise PrunemarkError(f"--original: {original} is not allowed: the scores of {marked}, unpruned")
     torch.set_num_threads(threads)
     parameters: dict[str, Any] = {
         "data": data.as_posix(),

@@ -26,7 +26,8 @@ MASKED, SHRUNK = "masked", "shrunk"
 
 def latency(marked: Path, pruned: list[Path], threads: int, out: Path) -> None:
     """Time the forward pass of the original and of what is in the folders ``pruned``, in the forms that each has, in
-    float32 and, where the processor has arithmetic for it, in bfloat16. Seconds per batch, by quartiles."""
+    float32 and, where the processor has arithmetic for it, with all weights and activations in bfloat16. Seconds per
+    batch, by quartiles."""
     torch.set_num_threads(threads)
     parameters = {
         "marked": marked.as_posix(),
@@ -50,13 +51,15 @@ def latency(marked: Path, pruned: list[Path], threads: int, out: Path) -> None:
 
 
 def timed(forms: dict[tuple[str, str], Encoder], types: list[torch.dtype]) -> dict[str, Any]:
-    """Quartiles of the seconds of a forward pass, by cell, form and precision, and batch size."""
+    """Quartiles of the seconds of a forward pass, by cell, form and precision, and batch size. The encoders are cast to
+    every type in turn."""
     found: dict[str, Any] = {}
     for kind in types:
+        cast = {place: encoder.to(kind) for place, encoder in forms.items()}
         for batch, rounds in ROUNDS.items():
             seconds: dict[tuple[str, str], list[float]] = {place: [] for place in forms}
             for turn in range(rounds + 1):
-                for place, encoder in forms.items():
+                for place, encoder in cast.items():
                     took = forward_seconds(encoder, batch, kind)
                     if turn:
                         seconds[place].append(took)
@@ -69,8 +72,8 @@ def timed(forms: dict[tuple[str, str], Encoder], types: list[torch.dtype]) -> di
 
 def forward_seconds(encoder: Encoder, batch: int, kind: torch.dtype) -> float:
     size = encoder.spec.image_size
-    images = torch.rand(batch, 3, size, size, generator=generator("latency"))
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
+    images = torch.rand(batch, 3, size, size, generator=generator("latency")).to(kind)
+    with torch.inference_mode():
         started = time.perf_counter()
         encoder(images)
         return time.perf_counter() - started

@@ -1,10 +1,11 @@
-"""By hand: is a suspect file mine, is it intact, and what was it before it was marked?"""
+"""By hand: is a suspect file mine, is it intact, what was it before it was marked, and a pruned cell as such a file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from prunemark.errors import PrunemarkError
 from prunemark.metrics.head import Head
 from prunemark.metrics.intervals import wilson
 from prunemark.record import sha256_file
+from prunemark.stages._pruned import read_pruned
 from prunemark.stages._secrets import KeyFile, read_keys
 from prunemark.store import read_encoder, read_tensors, write_encoder
 from prunemark.watermark import Query, Reading
@@ -44,6 +46,12 @@ def judge(question: str, encoder: Path, key: Path, head: Path | None, commitment
         other = "authenticate" if question == "verify" else "verify"
         raise PrunemarkError(f"{key}: a {scheme.KIND} scheme, {file.method}, is not for {question}; use {other}")
     suspect = read_suspect(encoder, file)
+    if scheme.LEVEL == "WEIGHTS" and suspect.spec != file.encoder:
+        if question == "verify":
+            raise PrunemarkError(f"{encoder}: channels were removed, and {file.method} reads all; see prunemark export")
+        print(f"scheme {file.method} sees weights, and channels were removed")
+        print(f"verdict: {no} (0 of {len(file.keys)} keys)")
+        return False
     through = ""
     if scheme.LEVEL == "LABELS":
         view = seen("LABELS", suspect, classifier(head, suspect.features, file.head))
@@ -103,13 +111,34 @@ def restore(encoder: Path, key: Path, out: Path) -> None:
     scheme = file.scheme()
     if scheme.KIND != "reversible":
         raise PrunemarkError(f"{key}: scheme {file.method} is {scheme.KIND}; allowed: a reversible one")
-    if os.path.lexists(out) or not os.path.isdir(out.parent):
-        raise PrunemarkError(f"--out: {out} is not allowed: a new file in a folder that is there")
+    refuse_place(out)
     suspect = read_suspect(encoder, file)
+    if suspect.spec != file.encoder:
+        raise PrunemarkError(f"{encoder}: altered after embedding: channels were removed")
     with whole(key, 0):
         restored = scheme.restore(suspect, file.keys[0].secret)
+    write_new(out, restored)
+
+
+def export(marked: Path, pruned: Path, out: Path) -> None:
+    """Write what a pruned folder made of the encoder of ``marked`` as a file, in the shapes of that encoder: removed
+    weights, and those of removed channels, are zero.
+
+    Raises:
+        PrunemarkError: folders that do not belong together, or a file that is there already or cannot be written.
+    """
+    refuse_place(out)
+    write_new(out, read_pruned(marked, pruned).held)
+
+
+def refuse_place(out: Path) -> None:
+    if os.path.lexists(out) or not os.path.isdir(out.parent):
+        raise PrunemarkError(f"--out: {out} is not allowed: a new file in a folder that is there")
+
+
+def write_new(out: Path, encoder: Encoder) -> None:
     try:
-        write_encoder(out, restored)
+        write_encoder(out, encoder)
     except OSError as error:
         raise PrunemarkError(f"{out}: cannot be written ({error.strerror})") from None
     print(f"{out}: sha256 {sha256_file(out)}")
@@ -131,9 +160,11 @@ def read_committed(key: Path, commitment: str | None) -> KeyFile:
 
 
 def read_suspect(path: Path, file: KeyFile) -> Encoder:
+    """A suspect of the architecture that the keys are for, maybe with fewer channels."""
     suspect = read_encoder(path)
-    if suspect.spec != file.encoder:
-        found, wanted = suspect.spec.to_dict(), file.encoder.to_dict()
+    whole = replace(suspect.spec, channels=None)
+    if whole != file.encoder:
+        found, wanted = whole.to_dict(), file.encoder.to_dict()
         raise PrunemarkError(f"{path}: an encoder of {found}; allowed: {wanted}, which the keys are for")
     for name, tensor in state(suspect).items():
         bad = int((~torch.isfinite(tensor)).sum())
