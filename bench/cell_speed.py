@@ -160,7 +160,7 @@ def lightly_linear(train: Tensor, labels: Tensor, classes: int) -> nn.Module:
     from lightly.utils.benchmarking import LinearClassifier
     from torch.utils.data import DataLoader, TensorDataset
 
-    model = LinearClassifier(nn.Identity(), 256, train.shape[1], classes, topk=(1,))
+    model = LinearClassifier(nn.Identity(), 256, feature_dim=train.shape[1], num_classes=classes, topk=(1,))
     loader = DataLoader(TensorDataset(train, labels, labels), 256, shuffle=True, drop_last=True)
     trainer = pytorch_lightning.Trainer(
         max_epochs=100, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
