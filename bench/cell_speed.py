@@ -180,19 +180,20 @@ def head() -> None:
     labels, truth = images.labels("train"), images.labels("test")
     mean, std = found["train"].mean(dim=0), found["train"].std(dim=0).clamp(min=1e-6)
     scaled = {name: (part - mean) / std for name, part in found.items()}
-    rounds = []
+    rounds, right = [], []
     for _ in range(3):
         started = time.perf_counter()
         ours = fit_head(found["train"], labels, images.classes)
         middle = time.perf_counter()
         theirs = lightly_linear(scaled["train"], labels, images.classes)
         rounds.append((middle - started, time.perf_counter() - middle))
-        right = [100 * float((p == truth).float().mean())
-                 for p in (ours.predict(found["test"]), theirs(scaled["test"]).argmax(dim=1))]  # fmt: skip
+        found_by = (ours.predict(found["test"]), theirs(scaled["test"]).argmax(dim=1))
+        right.append([100 * float((predicted == truth).float().mean()) for predicted in found_by])
     own, other = (statistics.median(column) for column in zip(*rounds, strict=True))
-    print(f"head on {len(labels):,} x {found['train'].shape[1]} features: {own:.2f} s, {right[0]:.1f} %")
+    own_right, other_right = (statistics.mean(column) for column in zip(*right, strict=True))
+    print(f"head on {len(labels):,} x {found['train'].shape[1]} features: {own:.2f} s, {own_right:.2f} %")
     print(
-        f"lightly's linear evaluation on them: {other:.2f} s, {right[1]:.1f} %; ours is {other / own:.0f} times as fast"
+        f"lightly's linear evaluation on them: {other:.2f} s, {other_right:.2f} %; ours is {other / own:.0f} times as fast"
     )
 
 
