@@ -192,9 +192,7 @@ def head() -> None:
     own, other = (statistics.median(column) for column in zip(*rounds, strict=True))
     own_right, other_right = (statistics.mean(column) for column in zip(*right, strict=True))
     print(f"head on {len(labels):,} x {found['train'].shape[1]} features: {own:.2f} s, {own_right:.2f} %")
-    print(
-        f"lightly's linear evaluation on them: {other:.2f} s, {other_right:.2f} %; ours is {other / own:.0f} times as fast"
-    )
+    print(f"lightly's linear evaluation on them: {other:.2f} s, {other_right:.2f} %: {other / own:.0f} times as long")
 
 
 def main() -> None:
