@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from prunemark._torchvision import torchvision
 from prunemark.encoder import BATCH, Encoder, to_float
 from prunemark.hardware import precision
 from prunemark.metrics.head import fit_head
+from prunemark.metrics.intervals import paired_difference
 from prunemark.record import Recorder, cpu_model
 from prunemark.stages import _data, evaluate
 
@@ -180,19 +182,21 @@ def head() -> None:
     labels, truth = images.labels("train"), images.labels("test")
     mean, std = found["train"].mean(dim=0), found["train"].std(dim=0).clamp(min=1e-6)
     scaled = {name: (part - mean) / std for name, part in found.items()}
-    rounds, right = [], []
+    rounds = []
     for _ in range(3):
         started = time.perf_counter()
         ours = fit_head(found["train"], labels, images.classes)
         middle = time.perf_counter()
         theirs = lightly_linear(scaled["train"], labels, images.classes)
         rounds.append((middle - started, time.perf_counter() - middle))
-        found_by = (ours.predict(found["test"]), theirs(scaled["test"]).argmax(dim=1))
-        right.append([100 * float((predicted == truth).float().mean()) for predicted in found_by])
     own, other = (statistics.median(column) for column in zip(*rounds, strict=True))
-    own_right, other_right = (statistics.mean(column) for column in zip(*right, strict=True))
-    print(f"head on {len(labels):,} x {found['train'].shape[1]} features: {own:.2f} s, {own_right:.2f} %")
-    print(f"lightly's linear evaluation on them: {other:.2f} s, {other_right:.2f} %: {other / own:.0f} times as long")
+    right = [ours.predict(found["test"]) == truth, theirs(scaled["test"]).argmax(dim=1) == truth]
+    table = [int((right[0] == a).logical_and(right[1] == b).sum()) for a, b in product((True, False), repeat=2)]
+    low, high = (100 * end for end in paired_difference(*table))
+    accuracy, theirs_then = (100 * float(found.float().mean()) for found in right)
+    print(f"head on {len(labels):,} x {found['train'].shape[1]} features: {own:.2f} s, {accuracy:.2f} %")
+    print(f"lightly's linear evaluation on them: {other:.2f} s, {other / own:.0f} times as long, {theirs_then:.2f} %")
+    print(f"  {theirs_then - accuracy:+.2f} points on {len(truth):,} images, 95 % [{low:+.2f}, {high:+.2f}]")
 
 
 def main() -> None:
