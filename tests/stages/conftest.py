@@ -1,4 +1,4 @@
-"""What the earlier stages leave, made once for the tests of pruning."""
+"""What the earlier stages leave, made anew for every file of tests: no test sees what another file's pruning left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from small_chain import make_marked
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("chain")
     make_marked(folder)
