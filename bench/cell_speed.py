@@ -148,8 +148,9 @@ def cell() -> None:
         print(f"  {name} {took:.2f} s")
     print(f"the same cell in a build, where a zygote has imported PyTorch before: {in_build:.2f} s")
     for kind, took in bare.items():
+        named = str(kind) if kind == torch.float32 else f"autocast to {kind}"
         native = "" if kind in (torch.float32, precision("cpu")) else ", emulated by this processor"
-        print(f"bare forward pass over its {sum(map(len, shown)):,} images in {kind}{native}: {took:.2f} s")
+        print(f"bare forward pass over its {sum(map(len, shown)):,} images, {named}{native}: {took:.2f} s")
         for name, spent in (("by hand", whole), ("in a build", in_build)):
             print(f"  {name} the cell is {spent / took:.2f} times it, or 1.25 times it and {spent - 1.25 * took:.2f} s")
 

@@ -11,7 +11,7 @@ PATTERNS = {"2:4": (2, 4), "4:8": (4, 8)}
 SCOPES = {
     "global": "all weights together",
     "layer": "each layer by itself",
-    "row": "each output channel of a layer by itself, all losing the same number but for one",
+    "row": "each output channel of a layer by itself, all losing the same number to within one",
     "2:4": "two of every four weights next to each other along the input channels, as sparse tensor cores need them "
     "(what is left over at the end of the rows of a layer is ranked together)",
     "4:8": "four of every eight, likewise",

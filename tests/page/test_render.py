@@ -436,6 +436,19 @@ def test_times_stand_beside_the_originals_and_a_mask_does_all_macs():
     text, _ = render(params, CONDITIONS | {"latency": latency})
     assert "does all of the" in " ".join(text.split())
     assert "speed-up" not in text
+    assert "Several machines" not in text
+
+
+def test_times_of_several_machines_are_not_said_to_compare():
+    params = asked(pruners={"magnitude": {"method": "magnitude"}, "random": {"method": "random"}})
+    cells = {"original/0": timed("masked", 0.002)}
+    latency = {
+        f"fashion-mnist-mini/simclr-r18/{pruner}": {"cpu": "a processor", "host": host, "threads": 1, "cells": cells}
+        for pruner, host in (("magnitude", "here"), ("random", "there"))
+    }
+    text = " ".join(render(params, CONDITIONS | {"latency": latency})[0].split())
+    assert "measured on a processor (here) with 1 thread of PyTorch; a processor (there) with 1 thread" in text
+    assert "Several machines" in text
 
 
 def test_scopes_asked_for_are_explained_and_no_others(whole):

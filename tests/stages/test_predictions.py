@@ -42,22 +42,12 @@ def test_every_head_predicts_and_says_how_sure_it_is() -> None:
 def test_a_cell_is_held_against_its_own_original_alone(tmp_path: Path) -> None:
     write_json(tmp_path / "other/receipt.json", {"parameters": {"marked": "data/marked/other"}})
     data, marked, out = (Path(name) for name in ("data/raw/a", "data/marked/own", "out"))
+    apart = "--pruned and --original go together: scores of the original to hold the pruned against"
+    other = f"--original: {tmp_path}/other is not allowed: the scores of {marked}, unpruned"
     for pruned, original, message in (
-        (
-            Path("pruned"),
-            None,
-            "--pruned and --original go together: scores of the original to hold the pruned against",
-        ),
-        (
-            None,
-            Path("original"),
-            "--pruned and --original go together: scores of the original to hold the pruned against",
-        ),
-        (
-            Path("pruned"),
-            tmp_path / "other",
-            f"--original: {tmp_path}/other is not allowed: the scores of {marked}, unpruned",
-        ),
+        (Path("pruned"), None, apart),
+        (None, Path("original"), apart),
+        (Path("pruned"), tmp_path / "other", other),
     ):
         with pytest.raises(PrunemarkError) as caught:
             evaluate(data, marked, [], pruned, original, 10, 1, out)

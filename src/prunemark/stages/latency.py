@@ -52,14 +52,15 @@ def latency(marked: Path, pruned: list[Path], threads: int, out: Path) -> None:
 
 def timed(forms: dict[tuple[str, str], Encoder], types: list[torch.dtype]) -> dict[str, Any]:
     """Quartiles of the seconds of a forward pass, by cell, form and precision, and batch size. The encoders are cast to
-    every type in turn."""
+    every type in turn, in place: the widest comes first."""
     found: dict[str, Any] = {}
     for kind in types:
-        cast = {place: encoder.to(kind) for place, encoder in forms.items()}
+        for encoder in forms.values():
+            encoder.to(kind)
         for batch, rounds in ROUNDS.items():
             seconds: dict[tuple[str, str], list[float]] = {place: [] for place in forms}
             for turn in range(rounds + 1):
-                for place, encoder in cast.items():
+                for place, encoder in forms.items():
                     took = forward_seconds(encoder, batch, kind)
                     if turn:
                         seconds[place].append(took)
