@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from prunemark import zygote
+from prunemark import delegate, zygote
 
 ROUNDS = 5
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,7 +59,7 @@ def job_overhead(name: str, address: dict[str, str]) -> None:
 
 
 def wait_for(address: dict[str, str]) -> dict[str, str]:
-    while not Path(address[zygote.ADDRESS]).exists():
+    while not Path(address[delegate.ADDRESS]).exists():
         time.sleep(0.1)
     return address
 

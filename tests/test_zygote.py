@@ -12,14 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from prunemark import zygote
+from prunemark import delegate, zygote
 
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
     with zygote.started() as address:
         deadline = time.monotonic() + 60
-        while not Path(address[zygote.ADDRESS]).exists():
+        while not Path(address[delegate.ADDRESS]).exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
         yield {**os.environ, **address}
@@ -41,7 +41,7 @@ def prunemark(*arguments: str, environment: dict[str, str], cwd: Path) -> subpro
     ],
 )  # fmt: skip
 def test_same_output_and_status(arguments: tuple[str, ...], environment: dict[str, str], tmp_path: Path) -> None:
-    without = {name: value for name, value in environment.items() if name != zygote.ADDRESS}
+    without = {name: value for name, value in environment.items() if name != delegate.ADDRESS}
     here = prunemark(*arguments, environment=without, cwd=tmp_path)
     there = prunemark(*arguments, environment=environment, cwd=tmp_path)
     assert (there.returncode, there.stdout, there.stderr) == (here.returncode, here.stdout, here.stderr)
@@ -62,7 +62,7 @@ def test_a_dataset_is_fetched_into_the_callers_directory(environment: dict[str, 
         "data/raw/mini",
     ]
     written = []
-    for name, more in (("there", environment), ("here", {**environment, zygote.ADDRESS: ""})):
+    for name, more in (("there", environment), ("here", {**environment, delegate.ADDRESS: ""})):
         (tmp_path / name).mkdir()
         assert prunemark(*arguments, environment=more, cwd=tmp_path / name).returncode == 0
         written.append({p.name: p.read_bytes() for p in (tmp_path / name / "data/raw/mini").iterdir()})
@@ -97,12 +97,12 @@ def test_a_killed_caller_takes_its_work_along(environment: dict[str, str], tmp_p
 
 def test_an_edited_source_is_not_run_by_a_zygote_that_imported_the_old_one(tmp_path: Path) -> None:
     address, source = tmp_path / "zygote", tmp_path / "package/inner/module.py"
-    assert zygote.edited_since_start(address, tmp_path), "there is no zygote"
+    assert delegate.edited_since_start(str(address), str(tmp_path)), "there is no zygote"
     source.parent.mkdir(parents=True)
     source.touch()
     address.touch()
     os.utime(source, ns=(1_000, 1_000))
     os.utime(address, ns=(2_000, 2_000))
-    assert not zygote.edited_since_start(address, source.parents[1])
+    assert not delegate.edited_since_start(str(address), str(source.parents[1]))
     os.utime(source, ns=(2_000, 2_000))
-    assert zygote.edited_since_start(address, source.parents[1])
+    assert delegate.edited_since_start(str(address), str(source.parents[1]))

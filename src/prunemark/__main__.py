@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from prunemark import zygote
+from prunemark.delegate import delegate
 
 
 def main() -> None:
-    status = zygote.delegate()
+    status = delegate()
     if status is None:
         # Only now: the command line costs more to import than a delegated command takes.
         from prunemark.cli import run

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from prunemark.errors import PrunemarkError
 from prunemark.stage_commands import app
@@ -101,11 +104,16 @@ def audit() -> None:
     sys.exit(run())
 
 
+@functools.cache
+def command_line() -> TyperGroup:
+    return cast(TyperGroup, get_command(app))
+
+
 def run() -> int:
     """Run the command line; returns its exit status: an expected failure is one line on stderr and status 2."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
-        app()
+        command_line()()
         sys.stdout.flush()
     except PrunemarkError as error:
         print(f"prunemark: {error}", file=sys.stderr)

@@ -8,6 +8,7 @@ the presence of a receipt means done.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -32,6 +33,7 @@ PACKAGES = ("torch", "numpy", "safetensors", "matplotlib", "jinja2", "snakemake"
 # MLflow only listens.
 NOT_CODE = (
     "prunemark.__main__",
+    "prunemark.delegate",
     "prunemark.zygote",
     "prunemark.cli",
     "prunemark.stage_commands",
@@ -167,6 +169,7 @@ def source_name(path: Path, root: Path) -> str:
     return f"src/prunemark/{path.relative_to(package).as_posix()}"
 
 
+@functools.cache
 def installed_versions() -> dict[str, str]:
     found = {}
     for name in PACKAGES:
@@ -193,11 +196,12 @@ def cpu_capability() -> str:
 
 def git_state(code: list[str]) -> dict[str, Any]:
     """The commit, and whether any file of ``code`` differs from it; both ``None`` outside a git checkout."""
-    commit = run_git("rev-parse", "HEAD")
-    if commit is None:
+    status = run_git("status", "--porcelain=v2", "--branch", "--ignored", "--", *code)
+    lines = (status or "").splitlines()
+    commit = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "(initial)")
+    if commit == "(initial)":
         return {"commit": None, "code_differs_from_commit": None}
-    changed = run_git("status", "--porcelain", "--ignored", "--", *code)
-    return {"commit": commit.strip(), "code_differs_from_commit": bool(changed)}
+    return {"commit": commit, "code_differs_from_commit": any(not line.startswith("# ") for line in lines)}
 
 
 def run_git(*arguments: str) -> str | None:

@@ -8,7 +8,6 @@ of a process of its own. Without a zygote (a command by hand, a job on a cluster
 
 from __future__ import annotations
 
-import array
 import gc
 import json
 import os
@@ -25,7 +24,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ADDRESS = "PRUNEMARK_ZYGOTE"
+from prunemark.delegate import ADDRESS
+
 LARGEST_REQUEST = 1 << 20
 
 
@@ -81,14 +81,16 @@ def load_ahead() -> None:
     import scipy.special  # noqa: F401
     import torch_pruning  # noqa: F401
     import tqdm  # noqa: F401
-    from typer.main import get_command
 
-    import prunemark.encoder  # noqa: F401
-    from prunemark.cli import app
+    import prunemark.encoder
+    import prunemark.store  # noqa: F401
+    from prunemark.cli import command_line
+    from prunemark.record import installed_versions
 
+    installed_versions()
     # The first command line that is parsed imports as much again.
     some = ["--marked", "", "--pruned", "", "--threads", "1", "--out", ""]
-    get_command(app).commands["latency"].make_context("latency", some)  # type: ignore[attr-defined]
+    command_line().commands["latency"].make_context("latency", some)
 
 
 def answer(connection: socket.socket) -> None:
@@ -114,7 +116,7 @@ def answer(connection: socket.socket) -> None:
         status = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    connection.sendall(array.array("i", [status]).tobytes())
+    connection.sendall(status.to_bytes(4, sys.byteorder, signed=True))
     os._exit(status)
 
 
@@ -122,33 +124,6 @@ def end_with_caller(connection: socket.socket) -> None:
     """A caller that was killed must not leave its work running."""
     if not connection.recv(1):
         os._exit(1)
-
-
-def edited_since_start(address: Path, package: Path = Path(__file__).parent) -> bool:
-    """Whether a source file is newer than what the zygote has imported (or there is no zygote): it must not answer
-    then, for the receipt would name code that did not run.
-    """
-    try:
-        started = address.stat().st_mtime_ns
-    except OSError:
-        return True
-    return any(path.stat().st_mtime_ns >= started for path in package.rglob("*.py"))
-
-
-def delegate() -> int | None:
-    """Have the zygote run this command; its exit status, or ``None`` where there is no zygote to ask."""
-    address = os.environ.get(ADDRESS)
-    if not address or edited_since_start(Path(address)):
-        return None
-    with socket.socket(socket.AF_UNIX) as connection:
-        try:
-            connection.connect(address)
-        except OSError:
-            return None
-        request = {"arguments": sys.argv, "directory": os.getcwd(), "environment": dict(os.environ)}
-        socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2])
-        status = connection.recv(4)
-    return array.array("i", status)[0] if len(status) == 4 else 1
 
 
 if __name__ == "__main__":
