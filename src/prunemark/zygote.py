@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,16 +47,15 @@ def started() -> Iterator[dict[str, str]]:
 
 def serve(address: str, lifeline: int) -> None:
     """Fork for every request, until the other end of the pipe ``lifeline`` is closed."""
-    started = time.time_ns()
-    load_ahead()
-    # Looking for garbage among what is loaded would copy all its pages in every child.
-    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server, selectors.DefaultSelector() as ready:
+        # Before loading: the first callers then wait, which takes less than to load by themselves beside us.
         server.bind(address)
-        os.utime(address, ns=(started, started))
         server.listen(64)
+        load_ahead()
+        # Looking for garbage among what is loaded would copy all its pages in every child.
+        gc.freeze()
         ready.register(server, selectors.EVENT_READ)
         ready.register(lifeline, selectors.EVENT_READ)
         while True:
