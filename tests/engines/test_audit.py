@@ -119,6 +119,10 @@ FRAUDS: dict[str, tuple[Callable[[Repository], None], str]] = {
         replaced(f"{SCORES}/scores.json", '"k": ', '"k": 1', rehash=True),
         f"{SCORES}/scores.json: does not come out again",
     ),
+    "seconds in a journal": (
+        replaced(f"data/journal/{SCORES.removeprefix('data/')}.json", '"seconds": ', '"seconds": 1'),
+        f"data/journal/{SCORES.removeprefix('data/')}.json: sha256 is",
+    ),
     "an extra file": (add_a_file, f"{SCORES}/notes.txt: unexplained"),
     "a missing rate": (remove_a_rate, f"{PRUNED}/receipt.json: missing"),
     "params.yaml edited after the run": (

@@ -28,6 +28,7 @@ def report(
     for folder in scores:
         recorder.reads(folder / RECEIPT, folder / "scores.json")
     recorder.reads(*(folder / RECEIPT for folder in timed))
+    recorder.reads(*journals(earlier))
     files = compose(scores, asked, json.loads(canonical_json(conditions(earlier))))
     for name, content in files.items():
         write_bytes(out / name, content.encode())
@@ -59,9 +60,13 @@ def cell_of(folder: Path) -> tuple[str, ...]:
     return folder.parts[-len(results.CELL) :]
 
 
+def journals(folders: list[Path]) -> list[Path]:
+    return [path for path in map(journal_path, folders) if path.is_file()]
+
+
 def conditions(folders: list[Path]) -> dict[str, Any]:
     """Where and with what the numbers were made, as the journals of all earlier stage runs state it."""
-    entries = [read_json(journal_path(folder)) for folder in folders if journal_path(folder).is_file()]
+    entries = [read_json(path) for path in journals(folders)]
 
     def distinct(name: str) -> list[Any]:
         return sorted({str(entry[name]) for entry in entries})
