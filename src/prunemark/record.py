@@ -28,7 +28,8 @@ from prunemark.files import write_json
 SCHEMA = 1
 RECEIPT = "receipt.json"
 JOURNAL = Path("data/journal")
-PACKAGES = ("torch", "numpy", "safetensors", "matplotlib", "jinja2", "snakemake", "dvc", "mlflow")
+PACKAGES = ("torch", "numpy", "safetensors", "vl-convert-python", "jinja2", "snakemake", "dvc", "mlflow")
+TEMPLATES = (".j2", ".js", ".css")
 # What stands before the stages makes no artefact: which steps are run and with what is in the receipt itself, and
 # MLflow only listens.
 NOT_CODE = (
@@ -54,22 +55,25 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def flags(parameters: dict[str, Any]) -> str:
-    """Parameters as command-line options: ``{"lr": 0.1, "null": ["a", "b"]}`` is ``--lr 0.1 --null a --null b``,
-    in the order of their names.
-
-    A dictionary (settings of a method, under ``set``) becomes ``--set name=value`` options. Empty values are left out.
+def options(parameters: dict[str, Any]) -> list[tuple[str, str]]:
+    """Parameters as the names and values of command-line options, in the order of their names: a value each of a list,
+    ``name=value`` each of a dictionary (settings of a method, under ``set``); empty ones are left out.
     """
-    words = []
+    found: list[tuple[str, str]] = []
     for name in sorted(parameters):
         value = parameters[name]
         if isinstance(value, dict):
-            words += [word for key, item in sorted(value.items()) for word in (f"--{name}", f"{key}={item}")]
+            found += [(name, f"{key}={item}") for key, item in sorted(value.items())]
         elif isinstance(value, list):
-            words += [word for item in value for word in (f"--{name}", str(item))]
+            found += [(name, str(item)) for item in value]
         elif value not in (None, ""):
-            words += [f"--{name}", str(value)]
-    return shlex.join(words)
+            found.append((name, str(value)))
+    return found
+
+
+def flags(parameters: dict[str, Any]) -> str:
+    """Parameters as command-line options: ``{"lr": 0.1, "null": ["a", "b"]}`` is ``--lr 0.1 --null a --null b``."""
+    return shlex.join(word for name, value in options(parameters) for word in (f"--{name}", value))
 
 
 def loaded_code() -> list[Path]:
@@ -80,9 +84,10 @@ def loaded_code() -> list[Path]:
 
 
 def with_template(source: Path) -> list[Path]:
-    """A source file and, where there is one, the template of the same name beside it: a template is code."""
-    template = source.with_suffix(".html.j2")
-    return [source, template] if template.is_file() else [source]
+    """A source file and, of a package, the templates, scripts and styles in its folder: they are code."""
+    if source.name != "__init__.py":
+        return [source]
+    return [source, *sorted(path for path in source.parent.iterdir() if path.suffix in TEMPLATES)]
 
 
 class Recorder:

@@ -24,15 +24,15 @@ def comparison(panel: Panel, head: str) -> dict[str, Any]:
     columns = [
         Column(title, "% of images", partial(book.share, metric=metric, head=head)) for metric, title in SHARES.items()
     ]
-    columns.append(Column("change of accuracy", "points", partial(book.change, head=head)))
+    columns.append(Column("change of accuracy", "points", partial(book.change, head=head), "+"))
     for metric, title in (("mcnemar_p", "exact McNemar"), ("mcnemar_p_holm", "Holm over rates")):
         columns.append(Column(title, "p-value", partial(book.p_value, metric=metric, head=head)))
     kappa = partial(book.plain, metric="kappa", form=".3f", head=head)
-    columns.append(Column("Cohen\u2019s kappa", "coefficient", kappa))
+    columns.append(Column("Cohen\u2019s kappa", "coefficient", kappa, ".3f"))
     error = partial(book.plain, metric="calibration_error", form=".3f", head=head)
-    columns.append(Column("calibration error", "ECE, pruned", error))
-    columns.append(Column("before pruning", "ECE, original", lambda point: error(panel.origin(point[2]))))
+    columns.append(Column("calibration error", "ECE, pruned", error, ".3f"))
+    columns.append(Column("before pruning", "ECE, original", lambda point: error(panel.origin(point[2])), ".3f"))
     if head == "frozen":
         for metric, (title, unit) in FEATURES.items():
-            columns.append(Column(title, unit, partial(book.plain, metric=metric, form=".4f")))
+            columns.append(Column(title, unit, partial(book.plain, metric=metric, form=".4f"), ".4f"))
     return {"columns": columns, "groups": panel.groups(columns, lambda point: point[3] != "original")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prunemark.landmarks import Entry, Landmark
-from prunemark.page.numbers import Number, plural
+from prunemark.page.numbers import Number, Source, plural
 from prunemark.page.tables import HEADS, Column, Group, Line, Panel
 from prunemark.results import BOOTSTRAP_SEEDS
 
@@ -53,15 +53,12 @@ def gate(panel: Panel, entry: Entry) -> str:
 
 
 def number(entry: Entry, line: int, beyond: str) -> Number:
-    place = "/".join(entry.place)
-    what = " ".join(part for part in (entry.what, entry.head, entry.check) if part)
-    source = f"landmarks.csv line {line}: {what}, {place}" + (f"; {entry.note}" if entry.note else "")
     kind = "" if entry.seeds == 1 else "range" if entry.seeds < BOOTSTRAP_SEEDS else "bootstrap"
     parts = (ends(entry.found), plural(entry.seeds, "seed"), kind)
     found = entry.found
     reached = found.tried[1] if found.limit == "never" else found.value or 0
     flag = f"moot from {beyond}" if entry.what == "half-life" and beyond and reached >= float(beyond) else ""
-    return Number(shown(entry), ", ".join(part for part in parts if part), source, flag)
+    return Number(shown(entry), ", ".join(part for part in parts if part), Source(line=line, note=entry.note), flag)
 
 
 def shown(entry: Entry) -> str:

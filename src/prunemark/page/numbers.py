@@ -1,4 +1,4 @@
-"""Numbers of the report page: each with its k of n, its interval, and the rows of results.csv that it comes from."""
+"""Numbers of the report page: each with its k of n, its interval, and where it comes from."""
 
 from __future__ import annotations
 
@@ -6,24 +6,38 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from prunemark.metrics.intervals import trials_needed, upper_bound
-from prunemark.results import CELL, GROUP, Summary
+from prunemark.results import GROUP, Summary
 from prunemark.scores import Row
 
 Point = tuple[str, ...]
 SUCCESS = ("VerSR", "AuthSR")
-LINES_NAMED = 4
 # A difference of two shares is off by its last bits.
 SLACK = 1e-9
 INTERVALS = {"range": "range", "bootstrap": "bootstrap", "newcombe": "paired"}
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where a number comes from: groups of rows of results.csv (`prunemark.results.GROUP`), of a difference the second
+    being subtracted; or a line of landmarks.csv; or what journals measured, by the parts of their folders after
+    data/, where ``*`` stands for any. ``column``: of results.csv, where that is not ``value``; ``note``: what was done
+    with it.
+    """
+
+    groups: tuple[Point, ...] = ()
+    column: str = "value"
+    line: int = 0
+    journals: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Number:
-    """One number of a table: its text, k of n and interval, and the rows of results.csv that it comes from."""
+    """One number of a table: its text, k of n and interval, and where it comes from."""
 
     text: str
     detail: str
-    source: str
+    source: Source
     flag: str = ""
 
 
@@ -55,16 +69,8 @@ class Book:
         """Whether this is a verdict on a watermark in an encoder beyond the gate."""
         return summary.place["metric"] in SUCCESS and self.beyond(point)
 
-    def source(self, summary: Summary) -> str:
-        """The lines of results.csv behind a number, and the cell they belong to."""
-        at = summary.place
-        found = self.rows[tuple(at[name] for name in GROUP)]
-        lines = ", ".join(str(line) for line, _ in found[:LINES_NAMED])
-        more = f" and {len(found) - LINES_NAMED} more" if len(found) > LINES_NAMED else ""
-        values = ({row[name] for _, row in found} for name in CELL)
-        path = "/".join(only.pop() if len(only) == 1 else "*" for only in values)
-        what = " ".join(part for part in (at["metric"], at["head"], at["check"]) if part)
-        return f"results.csv line {lines}{more}: {what}, cell {path}, unit {summary.unit}"
+    def source(self, summary: Summary, column: str = "value", note: str = "") -> Source:
+        return Source((group(summary),), column, note=note)
 
     def share(self, point: Point, metric: str, head: str = "", check: str = "") -> Number | None:
         summary = self.get(point, metric, head, check)
@@ -83,8 +89,7 @@ class Book:
         summary = self.get(point, metric, head)
         if summary is None:
             return None
-        ends = "" if summary.low is None else f"[{summary.low:{form}}, {summary.high:{form}}], "
-        return Number(format(summary.value, form), ends + seeds(summary), self.source(summary))
+        return Number(format(summary.value, form), ends(summary, form), self.source(summary))
 
     def change(self, point: Point, head: str) -> Number | None:
         """Points of accuracy that pruning gave (+) or took."""
@@ -96,14 +101,14 @@ class Book:
         summary = self.success(point, check)
         if summary is None:
             return None
-        return Number(f"{getattr(summary, name):.6g}", seeds(summary), f"{self.source(summary)}, column {name}")
+        return Number(f"{getattr(summary, name):.6g}", seeds(summary), self.source(summary, name))
 
     def false_positives(self, point: Point, nulls: int, check: str) -> Number | None:
         summary = self.success(point, check)
         if summary is None or summary.fpr is None or summary.fpr_upper is None:
             return None
         detail = f"{round(summary.fpr * nulls)} of {nulls}, at most {100 * summary.fpr_upper:.3g} %, {seeds(summary)}"
-        return Number(f"{100 * summary.fpr:.1f}", detail, f"{self.source(summary)}, column fpr")
+        return Number(f"{100 * summary.fpr:.1f}", detail, self.source(summary, "fpr"))
 
     def false_rejections(self, point: Point, check: str) -> Number | None:
         found = self.labelled(point, "AuthFRR", check) or self.labelled(point, "VerFRR", check)
@@ -145,7 +150,7 @@ class Book:
         summary = self.get(point, metric, head)
         if summary is None:
             return None
-        values = sorted(row["value"] for _, row in self.rows[tuple(summary.place[name] for name in GROUP)])
+        values = sorted(row["value"] for _, row in self.rows[group(summary)])
         text = f"{values[0]:.2g}" if len(values) == 1 else f"{values[0]:.2g} to {values[-1]:.2g}"
         tests = "" if len(values) == 1 else f"{len(values)} tests, "
         return Number(text, tests + plural(summary.seeds, "seed"), self.source(summary))
@@ -156,7 +161,11 @@ class Book:
         if ours is None or theirs is None or point == base:
             return None
         text = signed(ours.value - theirs.value)
-        return Number(text, plural(ours.seeds, "seed"), f"{self.source(ours)}; minus {self.source(theirs)}")
+        return Number(text, plural(ours.seeds, "seed"), Source((group(ours), group(theirs)), note="the first minus the second"))
+
+
+def group(summary: Summary) -> Point:
+    return tuple(summary.place[name] for name in GROUP)
 
 
 def original(point: Point) -> Point:
@@ -170,6 +179,12 @@ def counts(summary: Summary) -> str:
     if summary.low is not None and summary.high is not None:
         ends = f"[{100 * summary.low:.1f}, {100 * summary.high:.1f}]".replace("-", "\u2212")
     return ", ".join(part for part in (f"{trials} {ends}".strip(), seeds(summary)) if part)
+
+
+def ends(summary: Summary, form: str) -> str:
+    """``[low, high], 2 seeds`` of a number that is no share."""
+    interval = "" if summary.low is None else f"[{summary.low:{form}}, {summary.high:{form}}], "
+    return interval + seeds(summary)
 
 
 def seeds(summary: Summary) -> str:

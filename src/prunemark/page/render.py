@@ -1,29 +1,41 @@
 """The report page: one self-contained HTML file, a pure and deterministic function of the results and the params.
 
 Here its parts are put together: `tables`, `comparison`, `milestones`, `numbers` and `words` beside it prepare tables,
-numbers and words, `figures` and `plots` draw, and ``render.html.j2`` lays out.
+numbers and words, `figures` lines, `packed`, `shelf`, `chains` and `cells` turn all of it into data, which the scripts
+beside them show; ``render.html.j2`` lays out.
 """
 
 from __future__ import annotations
 
+import csv
+import json
+from dataclasses import asdict
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from prunemark import methods
-from prunemark.landmarks import Entry
-from prunemark.page import words
+from prunemark.landmarks import COLUMNS, Entry, to_csv
+from prunemark.page import library, words
+from prunemark.page.cells import LARGEST_MATRIX, packed_cells
+from prunemark.page.chains import packed_chains
 from prunemark.page.comparison import comparison
+from prunemark.page.evidence import Evidence
 from prunemark.page.figures import figures, size_figures
+from prunemark.page.formulas import FORMULAS
 from prunemark.page.milestones import landmark_table
-from prunemark.page.numbers import Book, Point
+from prunemark.page.numbers import Book
+from prunemark.page.packed import packed_rows, packed_summaries
+from prunemark.page.shelf import Shelf
 from prunemark.page.speed import sizes, speeds
 from prunemark.page.tables import HEADS, Panel, keyed
 from prunemark.results import Summary, pruners
 from prunemark.scores import Row
 
 TEMPLATE = "render.html.j2"
-LARGEST_MATRIX = 40
+FOLDER = methods.PACKAGE / "page"
+SCRIPTS = ("elements.js", "numbers.js", "rows.js", "chain.js", "tables.js", "card.js", "charts.js", "figures.js", "cells.js", "explore.js", "start.js")  # fmt: skip
 
 
 def render(
@@ -33,43 +45,59 @@ def render(
     contents: dict[tuple[str, ...], dict[str, Any]],
     asked: dict[str, Any],
     conditions: dict[str, Any],
+    evidence: Evidence | None = None,
 ) -> str:
     """The page, from the long table, its summary and landmarks, the content of every cell's scores.json, the content of
-    params.yaml and the conditions that `prunemark.stages.report.conditions` found.
+    params.yaml, the conditions that `prunemark.stages.report.conditions` found and what stands behind the scores.
     """
     classes = {cell[-1]: content["classes"] for cell, content in contents.items()}
     book = Book(rows, summaries, classes, asked["utility_drop"])
     places = list(dict.fromkeys((s.place["dataset"], s.place["encoder"], s.place["probe_dataset"]) for s in summaries))
     panels = [Panel(book, place, asked, conditions, number) for number, place in enumerate(places)]
+    shelf = Shelf(book)
+    parts = [panel_parts(panel, landmarks, shelf) for panel in panels]
+    whole = {
+        "rows": packed_rows(rows),
+        "summaries": packed_summaries(rows, summaries),
+        "chains": packed_chains(evidence or Evidence()),
+        "cells": packed_cells(contents, evidence or Evidence()),
+        "landmarks": {"columns": COLUMNS, "lines": list(csv.reader(to_csv(landmarks).splitlines()[1:]))},
+        "formulas": formulas(summaries),
+        "order": order(asked),
+    }
     environment = Environment(
-        loader=FileSystemLoader(methods.PACKAGE / "page"),
+        loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.globals |= {"grid": shelf.place, "figure": shelf.draw, "link": shelf.link, "inlined": inlined}
+    environment.filters["compact"] = compact
     return environment.get_template(TEMPLATE).render(
         cells=len(contents),
-        panels=[parts(panel, landmarks) for panel in panels],
+        panels=parts,
         gate=f"{100 * asked['utility_drop']:g}",
         asked=words.asked_rows(asked),
         scopes=words.scope_words(asked),
         caveats=caveats(panels, rows, asked, classes),
         methods=list(words.method_entries(asked)),
         conditions=words.condition_rows(conditions),
-        matrices=matrices(contents, asked),
+        matrices=any("agreement_matrix" in content for content in contents.values()),
         largest_matrix=LARGEST_MATRIX,
+        library=Markup(library.script()),
+        scripts=SCRIPTS,
+        data=lambda: whole | {"shelf": shelf.content()},
     )
 
 
-def parts(panel: Panel, landmarks: list[Entry]) -> dict[str, Any]:
+def panel_parts(panel: Panel, landmarks: list[Entry], shelf: Shelf) -> dict[str, Any]:
     """Everything that the template lays out of a panel."""
     return {
         "panel": panel,
-        "figures": figures(panel),
+        "figures": figures(panel, shelf),
         "sizes": sizes(panel),
-        "size_figures": size_figures(panel),
+        "size_figures": size_figures(panel, shelf),
         "speeds": speeds(panel),
         "comparisons": [(HEADS[head], comparison(panel, head)) for head in ("frozen", "refit")],
         "landmarks": landmark_table(panel, landmarks),
@@ -89,19 +117,26 @@ def caveats(panels: list[Panel], rows: list[Row], asked: dict[str, Any], classes
     return list(dict.fromkeys(said))
 
 
-def matrices(contents: dict[tuple[str, ...], dict[str, Any]], asked: dict[str, Any]) -> dict[str, Any]:
-    """The agreement matrices and the images predicted right by class, of the first seed and key of each combination,
-    and which of them to show first."""
-    found: dict[Point, dict[str, Any]] = {}
-    for cell, content in contents.items():
-        dataset, encoder, seed, watermark, key, pruner, rate, probe = cell
-        if "agreement_matrix" in content and content["classes"] <= LARGEST_MATRIX:
-            title = f"{dataset} / {encoder}" + ("" if probe == dataset else f" on {probe}")
-            at = (title, watermark, pruner, rate)
-            layers = content.get("sizes", {}).get("layers", {})
-            shown = {"counts": content["agreement_matrix"], "right": content["classes_right"], "layers": layers}
-            found.setdefault(at, {"at": at, "seed": seed, "key": key, **shown})
-    cells = list(found.values())
-    pruner = next(iter(pruners(asked)))
-    fitting = [i for i, cell in enumerate(cells) if cell["at"][:3] == (*cells[0]["at"][:2], pruner)]
-    return {"cells": cells, "first": fitting[len(fitting) // 2] if fitting else 0}
+def formulas(summaries: list[Summary]) -> dict[str, dict[str, str]]:
+    """What every metric of the table is, in words and as a formula."""
+    metrics = dict.fromkeys(summary.place["metric"] for summary in summaries)
+    return {metric: asdict(FORMULAS[metric]) for metric in metrics if metric in FORMULAS}
+
+
+def order(asked: dict[str, Any]) -> dict[str, list[str]]:
+    """The names of params.yaml in its order, which is that of every choice on the page."""
+    ways = [*pruners(asked), *asked["alterations"]]
+    return {"watermarks": list(asked["watermarks"]), "checks": list(asked["checks"]), "ways": ways, "heads": list(HEADS)}
+
+
+def inlined(name: str) -> Markup:
+    """A script or style of this folder as it is."""
+    return Markup((FOLDER / name).read_text())
+
+
+def compact(value: Any) -> Markup:
+    """JSON without spaces for a script element: nothing in it can end the element or begin another."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from prunemark.page.numbers import Number, plural
+from prunemark.page.numbers import Number, Source, group, plural
 from prunemark.page.tables import WHOLE, Column, Group, Line, Panel
 
 STORED = {
@@ -24,6 +24,7 @@ COUNTED = {
     "macs_nonzero": ("MACs by non-zeros", "per image", WHOLE),
 }
 BATCHES = ("1", "256")
+MEASURED = "median [quartiles] of measured.latency, in ms, or the median as a share of the original\u2019s"
 
 
 def sizes(panel: Panel) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def sizes(panel: Panel) -> dict[str, Any]:
     ]
     counted = COUNTED | {name: (title, "bytes", WHOLE) for name, title in STORED.items()}
     for metric, (title, unit, form) in counted.items():
-        columns.append(Column(title, unit, partial(book.plain, metric=metric, form=form)))
+        columns.append(Column(title, unit, partial(book.plain, metric=metric, form=form), form))
     return {"columns": columns, "groups": panel.groups(columns, lambda point: True)}
 
 
@@ -61,7 +62,8 @@ def machine(facts: dict[str, Any]) -> str:
 
 def timed_lines(panel: Panel, pruner: str, cells: dict[str, Any]) -> list[Line]:
     """A line per rate and form, every time beside that of the original in the same precision."""
-    source = f"journal of data/scores/{panel.dataset}/{panel.encoder}/latency/{pruner}"
+    place = f"scores/{panel.dataset}/{panel.encoder}/latency/{pruner}"
+    source = Source(journals=place, note=MEASURED)
     lines = []
     for name in sorted(cells, key=lambda cell: float(cell.split("/")[1])):
         way, rate = name.split("/")
@@ -86,4 +88,5 @@ def macs_share(panel: Panel, way: str, rate: str, form: str) -> Number | None:
     if ours is None or theirs is None:
         return None
     done = theirs if form.startswith("masked") else ours
-    return Number(f"{100 * done.value / theirs.value:.0f}", "", panel.book.source(done))
+    source = Source((group(done), group(theirs)), note="the first as a share of the second")
+    return Number(f"{100 * done.value / theirs.value:.0f}", "", source)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from prunemark import methods
-from prunemark.page.numbers import Book, Number, Point, counts, false_positives, plural
+from prunemark.page.numbers import Book, Number, Point, Source, counts, false_positives, group, plural
 from prunemark.results import Summary, pruners
 
 HEADS = {"frozen": "frozen head", "refit": "refitted head", "knn": "kNN"}
@@ -34,15 +34,19 @@ class Line:
 @dataclass(frozen=True)
 class Group:
     name: str
-    notes: list[str]
+    notes: list[Number]
     lines: list[Line]
 
 
 @dataclass(frozen=True)
 class Column:
+    """``form``: how its numbers are written, where that follows from their value: ``%`` of a share with k of n, ``+`` of
+    a difference in points, else a format specification."""
+
     title: str
     unit: str
     number: Callable[[Point], Number | None]
+    form: str = "%"
 
 
 class Panel:
@@ -85,7 +89,7 @@ class Panel:
         found = (self.book.success(point, name) for point in self.points)
         return f"{name} {next(summary.place['metric'] for summary in found if summary)}"
 
-    def notes(self, watermark: str) -> list[str]:
+    def notes(self, watermark: str) -> list[Number]:
         """What stands beside every success rate: trials with both n's, the frozen threshold, false positives."""
         notes = []
         for name in (watermark, *self.checks):
@@ -95,7 +99,8 @@ class Panel:
                 if not keyed(self.asked, name):
                     trials = f"deterministic, {plural(summary.n or 0, 'trial')} in {plural(summary.seeds, 'encoder')}"
                 frozen = f"{name} {summary.place['metric']}: {trials}; threshold {summary.threshold:.6g}"
-                notes.append(f"{frozen}; {false_positives(summary, len(self.asked['null_seeds']))}")
+                found = false_positives(summary, len(self.asked["null_seeds"]))
+                notes.append(Number(f"{frozen}; {found}", "", self.book.source(summary, "threshold")))
         return notes
 
     def groups(self, columns: list[Column], keep: Callable[[Point], bool], notes: bool = False) -> list[Group]:
@@ -173,7 +178,9 @@ class Panel:
         """What embedding the mark, or registering one key of the check, took, as the journals have it."""
         place = "/".join((self.dataset, self.encoder, point[2], *(() if scheme == point[2] else ("checks", scheme))))
         seconds = self.conditions["scheme_seconds"].get(place)
-        return None if seconds is None else Number(f"{seconds:.1f}", "", f"journal of data/marked/{place}")
+        part = "" if scheme == point[2] else f"/checks/{scheme}"
+        journals = f"marked/{self.dataset}/{self.encoder}/*/{point[2]}/*{part}"
+        return None if seconds is None else Number(f"{seconds:.1f}", "", Source(journals=journals, note="mean of measured.scheme_seconds"))
 
     def detection(self) -> dict[str, Any]:
         """The weakest alteration from which on every trial of a fragile scheme noticed, per pruner or alteration."""
@@ -202,9 +209,10 @@ class Panel:
         text = pairs[first][0][4] if first < len(pairs) else "none"
         lowest = pairs[0][1]
         detail = f"at {pairs[0][0][4]}: {counts(lowest)}"
-        return Number(text, detail, self.book.source(pairs[min(first, len(pairs) - 1)][1]))
+        source = Source(tuple(group(found) for _, found in pairs), note="the weakest from which on all are 1")
+        return Number(text, detail, source)
 
-    def gains(self) -> list[str]:
+    def gains(self) -> list[Number]:
         """The trained encoder against each control, head by head, in words."""
         said = []
         for point in self.controls:
@@ -212,7 +220,8 @@ class Panel:
                 found = self.book.difference(self.base, point, head)
                 if found:
                     points, side = found.text[1:], "above" if found.text.startswith("+") else "below"
-                    said.append(f"{points} points {side} {CONTROLS[point[2]]} ({HEADS[head]})")
+                    words = f"{points} points {side} {CONTROLS[point[2]]} ({HEADS[head]})"
+                    said.append(Number(words, "", found.source))
         return said
 
 

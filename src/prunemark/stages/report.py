@@ -11,6 +11,7 @@ from prunemark.files import canonical_json, read_json, write_bytes
 from prunemark.page import render as page
 from prunemark.record import RECEIPT, Recorder, journal_path
 from prunemark.results import Summary
+from prunemark.stages._evidence import evidence, inputs
 from prunemark.store import read_arrays
 
 FIRST = ("accuracy_frozen", "accuracy_refit", "agreement_frozen")
@@ -28,6 +29,7 @@ def report(
     for folder in scores:
         recorder.reads(folder / RECEIPT, folder / "scores.json")
     recorder.reads(*(folder / RECEIPT for folder in timed))
+    recorder.reads(*inputs([*scores, *timed], scores))
     recorder.reads(*journals(earlier))
     files = compose(scores, asked, json.loads(canonical_json(conditions(earlier))))
     for name, content in files.items():
@@ -37,12 +39,13 @@ def report(
 
 
 def compose(scores: list[Path], asked: dict[str, Any], found: dict[str, Any]) -> dict[str, str]:
-    """Every file of the report by name: a pure function of scores files, params and conditions, so that the audit can
-    make them again and compare.
+    """Every file of the report by name: a pure function of the scores folders and what they were made from, params and
+    conditions, so that the audit can make them again and compare.
     """
     contents = [(cell_of(folder), read_json(folder / "scores.json")) for folder in scores]
     rows = results.table(contents)
     summaries = results.summarise(rows)
+    behind = evidence([*scores, *timed_folders(found)], {cell_of(folder): folder for folder in scores})
     found_landmarks = landmarks.landmarks(rows, summaries, asked)
     return {
         "results.csv": results.to_csv(rows),
@@ -51,8 +54,14 @@ def compose(scores: list[Path], asked: dict[str, Any], found: dict[str, Any]) ->
         "conditions.json": canonical_json(found),
         "plots/curves.csv": curves(summaries, asked),
         "plots/confusion.csv": confusion(scores, asked),
-        "report.html": page.render(rows, summaries, found_landmarks, dict(contents), asked, found),
+        "report.html": page.render(rows, summaries, found_landmarks, dict(contents), asked, found, behind),
     }
+
+
+def timed_folders(found: dict[str, Any]) -> list[Path]:
+    """The folders whose latencies the conditions hold."""
+    places = (place.rsplit("/", 1) for place in found.get("latency", {}))
+    return [Path("data/scores", encoder, "latency", pruner) for encoder, pruner in places]
 
 
 def cell_of(folder: Path) -> tuple[str, ...]:

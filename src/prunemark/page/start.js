@@ -1,0 +1,5 @@
+layOutTables();
+listenToCards();
+explore();
+drawFigures();
+document.documentElement.dataset.ready = "yes";

@@ -1,0 +1,130 @@
+"""What the report shows beside the scores: the receipts behind every cell, curves from raw statistics, images."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunemark.files import read_json
+from prunemark.metrics.roc import roc
+from prunemark.page.evidence import Cell, Evidence
+from prunemark.record import RECEIPT, journal_path, sha256_file
+from prunemark.store import read_arrays, read_tensors
+
+PICTURES = 12
+RAW = Path("data/raw")
+DATASET = ("images.safetensors", "dataset.json")
+
+
+def evidence(folders: list[Path], scored: dict[Cell, Path]) -> Evidence:
+    """All of it, from the folders that a number comes from, and of these the scores by cell."""
+    receipts = chains(folders)
+    journals = {folder: read_json(path) for folder in receipts if (path := journal_path(Path(folder))).is_file()}
+    probes = dict.fromkeys(cell[-1] for cell in scored)
+    pictures = {probe: found for probe in probes if (found := pictures_of(probe))}
+    curves: dict[Cell, list[dict[str, Any]]] = {}
+    predictions: dict[Cell, list[int]] = {}
+    calibrations: dict[Path, dict[str, Any]] = {}
+    for cell, folder in scored.items():
+        samples = read_arrays(folder / "samples.npz")
+        if "predicted_frozen" in samples and cell[-1] in pictures:
+            chosen = [image["index"] for image in pictures[cell[-1]]["images"]]
+            predictions[cell] = samples["predicted_frozen"][chosen].tolist()
+        curves[cell] = cell_curves(cell, samples, calibrations)
+    return Evidence(receipts, journals, curves, pictures, predictions)
+
+
+def chains(folders: list[Path]) -> dict[str, tuple[dict[str, Any], str]]:
+    """The receipts of folders and of all that these were made from, a step after all that it reads."""
+    found: dict[str, tuple[dict[str, Any], str]] = {}
+    for folder in folders:
+        follow(folder.as_posix(), found)
+    return found
+
+
+def follow(folder: str, found: dict[str, tuple[dict[str, Any], str]]) -> None:
+    path = Path(folder) / RECEIPT
+    if folder in found or not path.is_file():
+        return
+    receipt = read_json(path)
+    for name in receipt["inputs"]:
+        if name.endswith(f"/{RECEIPT}") and name != path.as_posix():
+            follow(name.removesuffix(f"/{RECEIPT}"), found)
+    found[folder] = (receipt, sha256_file(path))
+
+
+def inputs(folders: list[Path], scored: list[Path]) -> list[Path]:
+    """The files that `evidence` reads, but for journals."""
+    receipts = chains(folders)
+    used = {name for folder in scored for name in receipts[folder.as_posix()][0]["inputs"]}
+    calibrations = (Path(name) for name in used if name.endswith("/calibration.json"))
+    raw = (RAW / probe / name for probe in {folder.name for folder in scored} for name in DATASET)
+    samples = (folder / "samples.npz" for folder in scored)
+    return sorted({*(Path(folder) / RECEIPT for folder in receipts), *calibrations, *raw, *samples})
+
+
+def pictures_of(probe: str) -> dict[str, Any]:
+    """A few test images, evenly spaced in the order of the split; empty where the dataset is not at hand."""
+    if not all((RAW / probe / name).is_file() for name in DATASET):
+        return {}
+    tensors, _ = read_tensors(RAW / probe / "images.safetensors")
+    names = read_json(RAW / probe / "dataset.json")["classes"]
+    order = tensors["index_test"].numpy()
+    chosen = np.unique(np.linspace(0, len(order) - 1, PICTURES).round().astype(int)).tolist()
+    images, labels = tensors["test_images"].numpy()[order], tensors["test_labels"].numpy()[order]
+    shown = [{"index": i, "label": int(labels[i]), "data": png(images[i])} for i in chosen]
+    return {"classes": names, "images": shown}
+
+
+def png(image: np.ndarray) -> str:
+    """An image uint8 (H, W, 3) as the base64 of a PNG file."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    grey = (image == image[..., :1]).all()
+    Image.fromarray(np.ascontiguousarray(image[..., 0] if grey else image)).save(out, format="PNG", optimize=True)
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def cell_curves(
+    cell: Cell, samples: dict[str, np.ndarray], calibrations: dict[Path, dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The curve of every scheme in one cell, all of its keys together."""
+    marked = Path("data/marked", *cell[:5])
+    found = []
+    for name in sorted(samples):
+        if name.startswith("statistic/"):
+            scheme, head = name.split("/")[1:3]
+            path = (marked if scheme == cell[3] else marked / "checks" / scheme) / "calibration.json"
+            if path not in calibrations and path.is_file():
+                calibrations[path] = read_json(path)
+            if path in calibrations:
+                curve = scheme_curve(calibrations[path], samples[name], cell[5:7] == ("original", "0"))
+                found += [{"scheme": scheme, "head": head, **curve}] if curve else []
+    return found
+
+
+def scheme_curve(calibration: dict[str, Any], statistics: np.ndarray, original: bool) -> dict[str, Any]:
+    """Of a robust scheme, marked encoders against unmarked ones and wrong keys; of a fragile one, altered encoders
+    against intact copies, which ought to lie above; and how many lie beyond the frozen thresholds."""
+    trials = calibration["trials"]
+    thresholds = np.array([trial["threshold"] for trial in trials])
+    if calibration["kind"] == "robust":
+        pairs = [(v, 1, t["threshold"]) for t in trials for v in t["unmarked"]]
+        pairs += [(v, count, t["threshold"]) for t in trials for v, count in t["wrong_keys"]]
+        sign, operating = 1, int((statistics >= thresholds).sum())
+    elif original:
+        return {}
+    else:
+        pairs = [(value, 1, trial["threshold"]) for trial in trials for value in trial["intact"]]
+        sign, operating = -1, int((statistics < thresholds).sum())
+    if not pairs:
+        return {}
+    values, counts, levels = (np.array(column) for column in zip(*pairs, strict=True))
+    false = counts[values >= levels].sum() if sign > 0 else counts[values < levels].sum()
+    corners = roc(sign * statistics, sign * values, counts)
+    return {"robust": sign > 0, "corners": [list(corner) for corner in corners], "at": [int(false), operating]}
