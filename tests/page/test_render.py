@@ -9,162 +9,17 @@ import os
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import CLASSES, CONDITIONS, IMAGES, ONE, RATES, Markup, Reader, asked, grid, render, trials
 
 from prunemark import landmarks, results, scores
-from prunemark.page import render as page
 from prunemark.page.numbers import Book
+from prunemark.page.render import FOLDER, SCRIPTS
 from prunemark.page.speed import speeds
 from prunemark.page.tables import Panel
-
-RATES = ("0.5", "0.9")
-ONE = {"magnitude": {"method": "magnitude"}}
-CLASSES = 4
-IMAGES = 200
-WATERMARKS = {"none": {"method": "none"}, "uchida": {"method": "uchida"}, "reversible": {"method": "reversible"}}
-CHECKS = {"sha256": {"method": "sha256", "keys": 1}, "feature-digest": {"method": "feature-digest", "keys": 20}}
-CONDITIONS = {
-    "versions": ["numpy 2.0"],
-    "cpu": ["a processor"],
-    "commits": ["None"],
-    "code_differs_from_commit": False,
-    "scheme_seconds": {},
-}
-
-
-def asked(**changes):
-    whole = {
-        "datasets": {"fashion-mnist-mini": {"method": "fashion-mnist-mini", "set": {}}},
-        "encoders": {"simclr-r18": {"objective": "simclr", "architecture": "resnet18", "set": {"temperature": 0.15}}},
-        "seeds": [0],
-        "null_seeds": [1000],
-        "watermarks": WATERMARKS,
-        "keys": 1,
-        "checks": CHECKS,
-        "downstream": [],
-        "structured": {},
-        "alterations": {},
-        "pruners": {"magnitude": {"method": "magnitude", "scope": "global"}, "random": {"method": "random"}},
-        "rates": [0, *map(float, RATES)],
-        "threads": 1,
-        "device": "auto",
-        "utility_drop": 0.2,
-    }
-    return whole | changes
-
-
-def predicted(labels, right, generator):
-    found = labels.copy()
-    wrong = generator.random(len(labels)) > right
-    found[wrong] = (found[wrong] + generator.integers(1, CLASSES, wrong.sum())) % CLASSES
-    return found
-
-
-def samples(labels, right, generator):
-    """Predictions under three heads, right with the probability given for a refitted head."""
-    by_head = {"frozen": right * 0.9, "refit": right, "knn": right * 0.95}
-    return (
-        {"labels": labels}
-        | {f"predicted_{head}": predicted(labels, share, generator) for head, share in by_head.items()}
-        | {f"confidence_{head}": generator.uniform(0.3, 1, len(labels)) for head in ("frozen", "refit")}
-    )
-
-
-def trials(params, name, altered, generator):
-    entry = params["checks"].get(name) or params["watermarks"][name]
-    kind = {"uchida": "robust", "reversible": "reversible"}.get(entry["method"], "fragile")
-    keys = entry.get("keys", 1)
-    reached = np.ones(keys) if kind == "robust" or not altered else (generator.random(keys) > 0.97) * 1.0
-    nulls = [False] * len(params["null_seeds"])
-    return scores.CheckTrials(
-        name,
-        kind,
-        "",
-        reached,
-        np.ones(keys),
-        nulls,
-        [False],
-        0,
-        20 * keys,
-        0,
-        4 * keys,
-        [True],
-        [kind == "robust"],
-        1e-6,
-    )
-
-
-def size_rows(rate):
-    kept = round(1000 * (1 - float(rate)))
-    found = {"nonzeros": kept, "macs": 5000, "dense_bytes": 4100, "sparse_bytes": 120 + 8 * kept}
-    found |= {"mask_bytes": 60} if rate != "0" else {}
-    sparsity = scores.single("sparsity", "weights", 1 - kept / 1000, k=1000 - kept, n=1000)
-    return [sparsity, *(scores.single(name, "bytes", value) for name, value in found.items())]
-
-
-def grid(params):
-    """Contents of every scores.json that ``params`` asks for, from random predictions: damage grows with the rate."""
-    contents, rates = {}, [str(rate) for rate in params["rates"] if rate > 0]
-    names = list(params["checks"])
-    for dataset, encoder, seed in product(params["datasets"], params["encoders"], params["seeds"]):
-        generator = np.random.default_rng(seed)
-        labels = generator.integers(0, CLASSES, IMAGES)
-        for watermark, key in product(params["watermarks"], range(params["keys"])):
-            before = samples(labels, 0.9, generator)
-            for pruner, rate in [("original", "0"), *product(params["pruners"], rates)]:
-                altered = rate != "0"
-                now = before if not altered else samples(labels, 0.9 - 0.75 * float(rate) ** 4, generator)
-                table, content = scores.accuracy_rows(now), {"schema": 1, "classes": CLASSES}
-                if altered:
-                    more = {"cosine": np.full(IMAGES, 0.9), "cka_parts": np.array([1.0, 2.0, 2.0])}
-                    table += scores.agreement_rows(now | more, before)
-                    content["agreement_matrix"] = scores.matrix(now, before, CLASSES)
-                    content["classes_right"] = scores.classes_right(now, before, CLASSES)
-                for name in ([watermark] if watermark != "none" else []) + names:
-                    table += scores.check_rows(trials(params, name, altered, generator), altered)
-                cell = (dataset, encoder, str(seed), watermark, str(key), pruner, rate, dataset)
-                contents[cell] = content | {"rows": table + size_rows(rate)}
-        for control, right in (("untrained", 0.6), ("pixels", 0.7)):
-            heads = {name: values for name, values in samples(labels, right, generator).items() if "frozen" not in name}
-            cell = (dataset, encoder, str(seed), control, "0", "original", "0", dataset)
-            contents[cell] = {"schema": 1, "classes": CLASSES, "rows": scores.accuracy_rows(heads)}
-    return contents
-
-
-def render(params=None, conditions=None):
-    params = params or asked()
-    contents = grid(params)
-    rows = results.table(contents.items())
-    summaries = results.summarise(rows)
-    found = landmarks.landmarks(rows, summaries, params)
-    return page.render(rows, summaries, found, contents, params, CONDITIONS if conditions is None else conditions), rows
-
-
-class Cells(HTMLParser):
-    """Every table cell with its title, and every attribute of every tag."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.cells, self.attributes, self.open = [], [], False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag == "td":
-            self.cells.append([dict(attrs).get("title", ""), ""])
-        self.open |= tag == "td"
-
-    def handle_endtag(self, tag):
-        self.open &= tag != "td"
-
-    def handle_data(self, data):
-        if self.open:
-            self.cells[-1][1] += data
 
 
 @pytest.fixture(scope="module")
@@ -172,11 +27,15 @@ def whole():
     return render()
 
 
-def test_same_bytes_under_another_hash_seed_and_matplotlibrc(tmp_path):
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import hashlib, test_render as t; "
+@pytest.fixture(scope="module")
+def reader(whole):
+    return Reader(whole[0])
+
+
+def test_same_bytes_under_another_hash_seed():
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import hashlib, pages as t; "
     code += "print(hashlib.sha256(t.render(t.asked(pruners=t.ONE))[0].encode()).hexdigest())"
-    (tmp_path / "matplotlibrc").write_text("font.size: 20\naxes.facecolor: red\nsvg.hashsalt: other\n")
-    environment = {**os.environ, "PYTHONHASHSEED": "12345", "MATPLOTLIBRC": str(tmp_path)}
+    environment = {**os.environ, "PYTHONHASHSEED": "12345"}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     for _ in range(2):
         assert run.stdout.strip() == hashlib.sha256(render(asked(pruners=ONE))[0].encode()).hexdigest()
@@ -184,18 +43,32 @@ def test_same_bytes_under_another_hash_seed_and_matplotlibrc(tmp_path):
 
 def test_opens_offline(whole):
     text = whole[0]
-    loading = [value for _, name, value in Cells(text).attributes if name in ("src", "href", "xlink:href", "data")]
+    loading = [value for _, name, value in Markup(text).attributes if name in ("src", "href", "xlink:href", "data")]
     assert loading
     assert all(value.startswith("#") for value in loading)
-    assert all(target.startswith("#") for target in re.findall(r"url\(\s*['\"]?([^)]*)", text))
-    assert "@import" not in text
+    style = (FOLDER / "page.css").read_text()
+    assert "url(" not in style
+    assert "@import" not in style
     assert "<link" not in text
-    for _, name, value in Cells(text).attributes:
-        assert not re.search("https?://", value) or (name.startswith("xmlns") and "www.w3.org" in value)
+    assert "default-src 'none'" in text
+    for _, _, value in Markup(text).attributes:
+        assert not re.search("https?://", value)
 
 
-def test_figure_ids_are_unique(whole):
-    ids = [value for _, name, value in Cells(whole[0]).attributes if name == "id"]
+@pytest.mark.parametrize("name", [*SCRIPTS, "page.css"])
+def test_what_is_inlined_cannot_end_its_element_and_is_small(name):
+    text = (FOLDER / name).read_text()
+    assert "</" not in text
+    assert "innerHTML" not in text
+    assert len(text.splitlines()) < 250
+
+
+def test_every_script_is_inlined():
+    assert {path.name for path in FOLDER.glob("*.js")} == set(SCRIPTS)
+
+
+def test_ids_are_unique(whole):
+    ids = [value for _, name, value in Markup(whole[0]).attributes if name == "id"]
     assert len(ids) == len(set(ids))
 
 
@@ -205,122 +78,158 @@ def test_names_are_escaped():
     text, _ = render(params)
     assert name not in text
     assert "&lt;script&gt;alert(1)" in text
-    embedded = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL).group(1)
-    assert json.loads(embedded)["cells"][0]["at"][0] == f"fashion-mnist-mini / {name}"
+    assert {row["encoder"] for row in Reader(text).rows} == {name}
 
 
-def test_every_number_names_its_row_and_equals_it(whole):
-    text, rows = whole
+def test_the_page_holds_the_table_row_by_row(whole, reader):
+    read = csv.DictReader(results.to_csv(whole[1]).splitlines())
+    assert len(reader.rows) == len(whole[1])
+    for given, row in zip(reader.rows, read, strict=True):
+        for name, text in row.items():
+            if name in ("value", "k", "n", "ci_low", "ci_high", "statistic", "threshold", "fpr", "fpr_upper"):
+                assert given.get(name) == (float(text) if text else None)
+            elif name != "schema":
+                assert given[name] == text
+
+
+def test_every_number_names_its_row_and_equals_it(whole, reader):
+    rows = whole[1]
     lines = results.to_csv(rows).splitlines()
     shown = [
-        (re.search(r"^results.csv line (\d+): accuracy (\w+), cell (\S+),", title), number)
-        for title, number in Cells(text).cells
-        if title.startswith("results.csv line") and ": accuracy " in title and "minus" not in title
+        (re.search(r"^results.csv line (\d+): accuracy (\w+), cell (\S+)$", number.title), number)
+        for number in reader.shown()
+        if number.title.startswith("results.csv line") and ": accuracy " in number.title and "minus" not in number.title
     ]
     main = {match[3] + match[2] for match, _ in shown}
     assert len(main) == 3 * 3 * (1 + 2 * len(RATES)) + 2 * 2
     for match, number in shown:
         row = rows[int(match[1]) - 2]
-        assert number.startswith(f"{100 * row['value']:.1f}")
+        assert number.text == f"{100 * row['value']:.1f}"
         assert match[3] == "/".join(row[name] for name in results.CELL)
         assert match[2] == row["head"]
         assert f",accuracy,images,{row['value']},{row['k']},{row['n']}," in lines[int(match[1]) - 1]
+        _, group, name, rate, column = number.place
+        if group:
+            assert (group, name, rate) == (row["watermark"], row["pruner"], row["rate"])
+            assert column == {"frozen": "accuracy, frozen head", "refit": "accuracy, refitted head", "knn": "accuracy, kNN"}[row["head"]]
 
 
-def test_a_mark_beyond_the_utility_gate_is_moot(whole):
-    text, rows = whole
+@pytest.mark.parametrize("seeds", [[0], [0, 1], [0, 1, 2, 3, 4]])
+def test_summaries_that_the_page_leaves_out_follow_from_its_rows(seeds):
+    """Value, low and high of every group: kept, or by the rule that page/rows.js has."""
+    text, rows = render(asked(seeds=seeds, keys=2, pruners=ONE, watermarks={"uchida": {"method": "uchida"}}))
+    reader, kept = Reader(text), Reader(text).data["summaries"]["kept"]
+    for number, summary in enumerate(results.summarise(rows)):
+        group = [row for _, row in reader.groups[reader.places[number]]]
+        if str(number) in kept:
+            found = kept[str(number)]
+        elif len(group) == 1:
+            found = [group[0].get(name) for name in ("value", "ci_low", "ci_high")]
+        else:
+            means = [np.mean([row["value"] for row in group if row["seed"] == str(seed)]) for seed in seeds]
+            found = [np.mean(means), *((min(means), max(means)) if 1 < len(seeds) < 5 else (None, None))]
+        for ours, theirs in zip(found, (summary.value, summary.low, summary.high), strict=True):
+            assert ours == (theirs if theirs is None else pytest.approx(theirs, rel=1e-9, abs=1e-12))
+
+
+def test_a_mark_beyond_the_utility_gate_is_moot(whole, reader):
     refit = {
         tuple(row[name] for name in ("watermark", "pruner", "rate")): row["value"]
-        for row in rows
+        for row in whole[1]
         if row["metric"] == "accuracy" and row["head"] == "refit"
     }
     below = {key for key, value in refit.items() if value < refit[key[0], "original", "0"] - 0.2}
     assert {key[2] for key in below} == {"0.9"}
-    for title, number in Cells(text).cells:
-        if re.search(": (VerSR|AuthSR)", title) and ", column" not in title:
-            cell = title.split("cell ")[1].split(",")[0].split("/")
-            assert ("moot" in number) == ((cell[3], cell[5], cell[6]) in below)
-        elif title.startswith("landmarks") and ": half-life" in title:
-            place = title.split(", ")[1].split(";")[0].split("/")
-            lasts = number.startswith(">")
-            assert ("moot from 0.9" in number) == (lasts and (place[2], place[3], "0.9") in below)
-        elif title:
-            assert "moot" not in number
+    judged = 0
+    for number in reader.shown():
+        if re.search(": (VerSR|AuthSR)", number.title) and ", column" not in number.title:
+            cell = number.title.split("cell ")[1].split("/")
+            assert (number.flag == "moot") == ((cell[3], cell[5], cell[6]) in below)
+            judged += 1
+        elif number.title.startswith("landmarks") and ": half-life" in number.title:
+            place = number.title.split(", ")[1].split(";")[0].split("/")
+            lasts = number.text.startswith(">")
+            assert (number.flag == "moot from 0.9") == (lasts and (place[2], place[3], "0.9") in below)
+        else:
+            assert "moot" not in number.whole
+    assert judged > 20
 
 
 @pytest.mark.parametrize(("drop", "beyond"), [(0.2, {"0.9"}), (0.9, set())])
 def test_the_gate_is_that_of_the_params(drop, beyond):
     text, _ = render(asked(utility_drop=drop, pruners=ONE))
     assert f"loses more than {100 * drop:g} points" in text
-    rows = re.findall(r'<tr class="beyond"><th scope="row">\w+ <b>([0-9.]+)</b>', text)
-    assert set(rows) == beyond
+    tables = Reader(text).data["shelf"]["tables"]
+    lines = [line for table in tables for _, _, lines in table["groups"] for line in lines]
+    assert {rate for _, rate, is_beyond, *_ in lines if is_beyond} == beyond
 
 
 def test_every_number_of_the_results_says_over_how_many_seeds():
     for seeds, words in (([0], "1 seed"), ([0, 1], "2 seeds"), ([0, 1, 2, 3, 4], "5 seeds")):
         text, _ = render(asked(seeds=seeds, pruners=ONE, watermarks={"uchida": {"method": "uchida"}}))
-        shown = [(title, number) for title, number in Cells(text).cells if title.startswith(("results", "landmarks"))]
+        shown = [number for number in Reader(text).shown() if number.title.startswith(("results", "landmarks"))]
         assert len(shown) > 100
-        for title, number in shown:
-            assert words in number or ": claimed_fpr" in title
+        for number in shown:
+            assert words in number.detail or ": claimed_fpr" in number.title
         kind = {1: "]", 2: "range", 5: "bootstrap"}[len(seeds)]
-        assert all(kind in number for title, number in shown if ": VerSR" in title and ", column" not in title)
+        success = [number for number in shown if ": VerSR" in number.title and ", column" not in number.title]
+        assert success
+        assert all(kind in number.detail for number in success)
 
 
-def test_landmarks_are_those_of_their_line(whole):
-    text, rows = whole
+def test_landmarks_are_those_of_their_line(whole, reader):
+    rows = whole[1]
     lines = landmarks.to_csv(landmarks.landmarks(rows, results.summarise(rows), asked())).splitlines()
     read = list(csv.DictReader(lines))
-    shown = [(re.match(r"landmarks.csv line (\d+): (\S+)", title), number) for title, number in Cells(text).cells]
-    found = {int(match[1]): (match[2], number) for match, number in shown if match}
+    shown = [(re.match(r"landmarks.csv line (\d+): (\S+)", number.title), number) for number in reader.shown()]
+    found = {int(match[1]): (match[2], number.text) for match, number in shown if match}
     assert sorted(found) == list(range(2, len(read) + 2))
     assert {row["what"] for row in read} == {"knee", "half-life"}
-    for line, (what, number) in found.items():
+    for line, (what, text) in found.items():
         row = read[line - 2]
-        assert what == row["what"]
+        assert what == row["what"] + ","
         if row["value"]:
-            assert float(re.match("(?:≥ )?([0-9.]+?)(?=\\[| ?moot|at|no|$)", number)[1]) == pytest.approx(
-                float(row["value"]), rel=1e-3
-            )
+            assert float(text.removeprefix("\u2265 ")) == pytest.approx(float(row["value"]), rel=1e-3)
         else:
-            assert number.startswith({"below": "< 0.5", "at": "> 0.9"}[row["note"].split()[0]])
+            assert text == {"below": "< 0.5", "at": "> 0.9"}[row["note"].split()[0]]
 
 
-def test_more_pruners_than_facets_can_be_read_are_lines():
+def test_a_figure_has_every_quantity_and_a_line_per_pruner():
     params = asked(
         pruners={f"p{i}": {"method": "magnitude"} for i in range(9)}, watermarks={"uchida": {"method": "uchida"}}
     )
-    text, _ = render(params)
-    plots = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
-    quantities = "accuracy, frozen head", "agreement with the original", "uchida VerSR", "sha256 AuthSR"
-    assert len(plots) == 2
-    for name in params["pruners"]:
-        assert plots[0].count(f">{name}</text>") == 1
-    assert all(plots[0].count(f">{quantity}</text>") == 1 for quantity in quantities)
-    assert "pruned by p0" not in plots[0]
+    reader = Reader(render(params)[0])
+    curves, sizes = reader.data["shelf"]["figures"]
+    quantities = {"accuracy, frozen head", "accuracy, refitted head", "accuracy, kNN", "agreement with the original"}
+    titles = [chart["title"] for chart in curves["charts"]]
+    assert set(titles) == quantities | {"uchida VerSR", "sha256 AuthSR", "feature-digest AuthSR"}
+    assert [line for line, _ in sizes["charts"][0]["lines"]] == list(params["pruners"])
+    for chart in curves["charts"]:
+        assert [line for line, _ in chart["lines"]] == list(params["pruners"])
+        for pruner, points in chart["lines"]:
+            for rate, number, _ in points:
+                place = dict(zip(results.GROUP, reader.places[number], strict=True))
+                assert place["pruner"] == ("original" if curves["rates"][rate] == "0" else pruner)
+                assert place["rate"] == curves["rates"][rate]
+                words = {"frozen": "frozen head", "refit": "refitted head", "knn": "kNN"}
+                said = {"accuracy": f"accuracy, {words.get(place['head'])}", "agreement": "agreement with the original"}
+                assert chart["title"] == said.get(place["metric"], f"{place['check']} {place['metric']}")
 
 
-def test_the_matrix_has_counts_and_shares_of_the_row_and_the_classes(whole):
-    text = whole[0]
-    data = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
-    cell = data["cells"][data["first"]]
-    matrix = re.search(r'id="counts-of">(.*?)</tbody>', text, re.DOTALL)[1]
-    shown = [tuple(map(int, found)) for found in re.findall(r">(\d+)<small>(\d+)</small>", matrix)]
-    counts = np.array(cell["counts"])
-    assert [count for count, _ in shown] == counts.flatten().tolist()
-    shares = 100 * counts / counts.sum(axis=1, keepdims=True)
-    assert [share for _, share in shown] == pytest.approx(shares.flatten(), abs=0.5 + 1e-9)
-    classes = re.search(r'id="classes-of">(.*?)</tbody>', text, re.DOTALL)[1].replace("\u2212", "-")
-    table = np.array(
-        [[int(n) for n in re.findall(r"<td>([-+]?\d+)</td>", line)] for line in classes.split("</tr>")[:-1]]
-    )
-    frozen, refit = cell["right"]["frozen"], cell["right"]["refit"]
-    assert table[:, [0, 1, 2, 4, 5]].T.tolist() == [
-        frozen["n"], frozen["original"], frozen["pruned"], refit["original"], refit["pruned"],
-    ]  # fmt: skip
-    assert (table[:, 3] == table[:, 2] - table[:, 1]).all()
-    assert (table[:, 6] == table[:, 5] - table[:, 4]).all()
-    assert table[:, 0].sum() == counts.sum() == IMAGES
+def test_cells_have_matrix_and_classes_of_their_scores(reader):
+    cells, contents = reader.data["cells"], grid(asked())
+    assert len(cells["cells"]) == len(contents)
+    matrices = 0
+    for found, (cell, content) in zip(cells["cells"], contents.items(), strict=True):
+        assert ("matrix" in found) == (cell[5] != "original")
+        if "matrix" in found:
+            assert np.array(found["matrix"]).reshape(CLASSES, CLASSES).tolist() == content["agreement_matrix"]
+            for head, lists in found["right"].items():
+                kept = [cells["lists"][number] for number in lists]
+                assert kept == [content["classes_right"][head][name] for name in ("n", "original", "pruned")]
+            assert sum(found["matrix"]) == IMAGES
+            matrices += 1
+    assert matrices == 3 * 2 * len(RATES)
 
 
 def test_conditions_are_stated_as_found(whole):
@@ -380,12 +289,12 @@ def test_renders_what_is_there(changes):
 
 def test_both_ns_where_keys_are_clustered():
     text, rows = render(asked(seeds=[0, 1], keys=2, watermarks={"uchida": {"method": "uchida"}}, pruners=ONE))
-    assert "uchida VerSR: 4 keys in 2 encoders" in text
-    assert "feature-digest AuthSR: 80 keys in 2 encoders" in text
-    assert "range" in text
-    embedded = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL).group(1)
-    assert {(cell["seed"], cell["key"]) for cell in json.loads(embedded)["cells"]} == {("0", "0")}
-    assert len(rows) > 100
+    reader = Reader(text)
+    notes = [note for _, notes, _ in reader.data["shelf"]["tables"][0]["groups"] for note, _ in notes]
+    assert any(note.startswith("uchida VerSR: 4 keys in 2 encoders") for note in notes)
+    assert any(note.startswith("feature-digest AuthSR: 80 keys in 2 encoders") for note in notes)
+    assert any("2 seeds, 4 copies, range" in number.detail for number in reader.shown())
+    assert len(reader.rows) == len(rows) > 100
 
 
 def test_what_is_noticed_is_the_weakest_from_which_on_all_was():
@@ -406,10 +315,9 @@ def test_what_is_noticed_is_the_weakest_from_which_on_all_was():
 
 
 def test_a_claim_is_held_against_the_wrong_keys(whole):
-    cells = dict(Cells(whole[0]).cells)
-    claims = {title: text for title, text in cells.items() if ": claimed_fpr" in title}
+    claims = [number.detail for number in Reader(whole[0]).shown() if ": claimed_fpr" in number.title]
     assert claims
-    assert all("needs 2,995,731 clean trials" in text for text in claims.values())
+    assert all(detail == "needs 2,995,731 clean trials" for detail in claims)
 
 
 def timed(form, seconds):
