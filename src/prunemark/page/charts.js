@@ -14,13 +14,15 @@ const LOOK = {
 };
 const SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json";
 
-// Drawn one after another when the page has time, so that it is there at once and prints whole.
+// Drawn one after another once the library, which comes last, has loaded: tables do not wait for it, and all is there
+// when the page is printed.
 const WAITING = [];
+const LOADED = new Promise((resolve) => addEventListener("load", resolve));
 const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work));
 
 function draw(element, spec, listen) {
   WAITING.push(() => drawNow(element, spec, listen));
-  if (WAITING.length === 1) whenIdle(drawNext);
+  if (WAITING.length === 1) LOADED.then(() => whenIdle(drawNext));
 }
 
 async function drawNext() {
@@ -35,6 +37,8 @@ async function drawNow(element, spec, listen) {
   const whole = { $schema: SCHEMA, config: LOOK, width: "container", autosize: { type: "fit-x", contains: "padding" }, ...spec };
   const options = { actions: false, renderer: "svg", ast: true };
   const { view } = await window.vegaEmbed(element, whole, options);
+  // The box around it has a name, and tables have its numbers as links.
+  element.querySelector("svg").setAttribute("aria-hidden", "true");
   view.addEventListener("click", (_, item) => {
     if (item?.datum?.card) location.hash = item.datum.card;
   });
@@ -104,7 +108,9 @@ function pointOf(line, x, rate, summary, card, beyond) {
 }
 
 function sizeChart({ title, values, dense, chosen }) {
-  const x = { field: "x", type: "quantitative", title: "MB in sparse rows (log)", scale: { type: "log", nice: false, padding: 8 }, axis: { grid: false, tickCount: 4, format: "~g" } };
+  const places = values.map((value) => value.x);
+  const domain = [0.9 * Math.min(...places), 1.1 * Math.max(...places)];
+  const x = { field: "x", type: "quantitative", title: "MB in sparse rows (log)", scale: { type: "log", nice: false, domain }, axis: { grid: false, tickCount: 4, format: "~g" } };
   const mark = dense === null ? [] : [guide({ x: { datum: dense } })];
   return {
     title, height: 240, data: { values }, params: [{ name: "chosen", value: chosen }], transform: slots(),

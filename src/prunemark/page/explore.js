@@ -75,6 +75,15 @@ function quantitiesAt(cells, isMean) {
   return found;
 }
 
+// Whether nobody would use the encoder of a row any more: page/numbers.py says when, over seeds.
+function isBeyond(row) {
+  const { dataset, encoder, watermark, pruner, rate, probe_dataset } = row;
+  const at = (place) => groupNumber({ dataset, encoder, watermark, probe_dataset, metric: "accuracy", head: "refit", ...place });
+  const [before, now] = [at({ pruner: "original", rate: "0" }), at({ pruner, rate })];
+  if (before === undefined || now === undefined) return false;
+  return summaryOf(before).value - summaryOf(now).value > PAGE.gate.drop + PAGE.gate.slack;
+}
+
 const atPoint = (cells, way, rate) => cells.filter((cell) => cell.rate === rate && (cell.pruner === way || cell.pruner === "original"));
 const VIEWS = { key: "", views: [] };
 
@@ -86,7 +95,7 @@ function showCurves({ cells, way, beside, rates, at, isMean }) {
   element.replaceChildren();
   for (const name of [way, beside].filter((one) => one !== NOTHING)) {
     const values = rates.flatMap((rate, x) => quantitiesAt(atPoint(cells, name, rate), isMean)
-      .map(({ name: line, summary, card }) => pointOf(line, x, rate, summary, card, false)));
+      .map(({ name: line, summary, card }) => pointOf(line, x, rate, summary, card, isBeyond(summary))));
     const lines = unique(values.map((value) => value.line));
     const views = VIEWS.views;
     element.append(lineChoice(lines, lines, (chosen) => views.forEach((view) => view.signal("chosen", chosen).runAsync())));
@@ -102,10 +111,15 @@ function showNumbers({ cells, way, beside, rate, isMean }) {
   const ways = [way, beside].filter((name) => name !== NOTHING);
   const found = ways.map((name) => quantitiesAt(atPoint(cells, name, rate), isMean));
   const lines = unique(found.flat().map((one) => one.name)).map((name) => make("tr", {}, make("th", { scope: "row" }, name),
-    found.map((each) => each.find((one) => one.name === name)).map((one) => one
-      ? linkedCell(`#${one.card}`, fixed(100 * one.summary.value, 1), counts(one.summary)) : make("td", { class: "none" }, "–"))));
+    found.map((each) => shownCell(each.find((one) => one.name === name)))));
   const head = ["", ...ways.map((name) => [`${name} at ${rate}`, make("small", {}, "%")])];
   document.getElementById("explore-numbers").replaceChildren(tableOf("At the rate chosen", head, lines));
+}
+
+function shownCell(one) {
+  if (!one) return make("td", { class: "none" }, "–");
+  const flag = SUCCESS.includes(one.summary.metric) && isBeyond(one.summary) ? "moot" : "";
+  return linkedCell(`#${one.card}`, fixed(100 * one.summary.value, 1), counts(one.summary), flag);
 }
 
 function showCell({ cells, way, rate }) {

@@ -25,7 +25,7 @@ from prunemark.page.evidence import Evidence
 from prunemark.page.figures import figures, size_figures
 from prunemark.page.formulas import FORMULAS
 from prunemark.page.milestones import landmark_table
-from prunemark.page.numbers import Book
+from prunemark.page.numbers import SLACK, Book
 from prunemark.page.packed import packed_rows, packed_summaries
 from prunemark.page.shelf import Shelf
 from prunemark.page.speed import sizes, speeds
@@ -64,6 +64,7 @@ def render(
         "landmarks": {"columns": COLUMNS, "lines": list(csv.reader(to_csv(landmarks).splitlines()[1:]))},
         "formulas": formulas(summaries),
         "order": order(asked),
+        "gate": {"drop": asked["utility_drop"], "slack": SLACK},
     }
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
