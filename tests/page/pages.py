@@ -105,6 +105,12 @@ def size_rows(rate):
     return [sparsity, *(scores.single(name, "bytes", value) for name, value in found.items())]
 
 
+def layers(rate, generator):
+    """As many as a ResNet-18 has, of which as many weights went as the rate says, more or less."""
+    totals = {f"backbone.layer{i // 5}.{i % 5}.weight": 500 * (i + 1) for i in range(21)}
+    return {name: [int(generator.binomial(total, rate)), total] for name, total in totals.items()}
+
+
 def grid(params):
     """Contents of every scores.json that ``params`` asks for, from random predictions: damage grows with the rate."""
     contents, rates = {}, [str(rate) for rate in params["rates"] if rate > 0]
@@ -123,6 +129,7 @@ def grid(params):
                     table += scores.agreement_rows(now | more, before)
                     content["agreement_matrix"] = scores.matrix(now, before, CLASSES)
                     content["classes_right"] = scores.classes_right(now, before, CLASSES)
+                    content["sizes"] = {"layers": layers(float(rate), generator)}
                 for name in ([watermark] if watermark != "none" else []) + names:
                     table += scores.check_rows(trials(params, name, altered, generator), altered)
                 cell = (dataset, encoder, str(seed), watermark, str(key), pruner, rate, dataset)
