@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from prunemark import landmarks, results, scores
-from prunemark.metrics.roc import roc
+from prunemark.metrics.roc import area, roc
 from prunemark.page import render as page
 from prunemark.page.evidence import Evidence
 from prunemark.record import flags
@@ -224,8 +224,15 @@ def curves(contents, generator):
     for cell, content in contents.items():
         robust = any(row["metric"] == "VerSR" for row in content["rows"])
         positives, negatives = generator.normal(2, 1, 20), generator.normal(0, 1, 400)
-        corners = [list(corner) for corner in roc(positives, negatives, np.ones(400, dtype=int))]
-        curve = {"scheme": cell[3], "head": "", "robust": robust, "corners": corners, "at": [3, 15]}
+        corners = roc(positives, negatives, np.ones(400, dtype=int))
+        curve = {
+            "scheme": cell[3],
+            "head": "",
+            "robust": robust,
+            "corners": corners,
+            "at": [3, 15],
+            "area": round(area(corners), 6),
+        }
         found[cell] = [curve] if cell[3] == "uchida" else []
     return found
 
@@ -260,7 +267,9 @@ class Reader:
     """The data of a page, unpacked by a reading of its format that shares nothing with the code that packs it."""
 
     def __init__(self, text):
-        self.data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
+        self.data = json.loads(
+            re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1]
+        )
         self.rows = list(self.unpacked())
         self.groups = {}
         for line, row in enumerate(self.rows, start=2):
@@ -289,7 +298,9 @@ class Reader:
     def title(self, source):
         """``results.csv line 2, 9: accuracy frozen, cell ...`` and the like."""
         if "line" in source:
-            entry = dict(zip(self.data["landmarks"]["columns"], self.data["landmarks"]["lines"][source["line"] - 2], strict=True))
+            entry = dict(
+                zip(self.data["landmarks"]["columns"], self.data["landmarks"]["lines"][source["line"] - 2], strict=True)
+            )
             place = "/".join(entry[name] for name in landmarks.PLACE)
             return f"landmarks.csv line {source['line']}: {entry['what']}, {place}; {source.get('note', '')}"
         if "journals" in source:
@@ -301,7 +312,9 @@ class Reader:
         what = " ".join(first[name] for name in ("metric", "head", "check") if first[name])
         lines = ", ".join(str(line) for line, _ in group)
         column = f", column {source['column']}" if "column" in source else ""
-        return f"results.csv line {lines}: {what}, cell {path}{column}" + (" minus" if "minus" in source.get("note", "") else "")
+        return f"results.csv line {lines}: {what}, cell {path}{column}" + (
+            " minus" if "minus" in source.get("note", "") else ""
+        )
 
     def shown(self):
         for table in self.data["shelf"]["tables"]:
@@ -320,7 +333,9 @@ class Reader:
 
         summary = self.summary(number - 1)
         moot = "moot" if beyond and summary.place["metric"] in ("VerSR", "AuthSR") else ""
-        return Shown(place, *written(summary, form), moot, self.title({"groups": [number - 1]}), {"groups": [number - 1]})
+        return Shown(
+            place, *written(summary, form), moot, self.title({"groups": [number - 1]}), {"groups": [number - 1]}
+        )
 
 
 def csv_rows(rows):

@@ -17,7 +17,9 @@ from prunemark import results
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium on the path")
 SIZES = {"desktop": (1280, 900), "phone": (375, 812)}
 PARAMS = asked(seeds=[0, 1], watermarks={"none": {"method": "none"}, "uchida": {"method": "uchida"}})
@@ -108,7 +110,9 @@ def test_the_script_writes_numbers_as_python_does(tab, tmp_path, seeds):
 
 def test_every_number_reaches_its_card_and_the_card_its_rows(tab, written):
     page, rows = tab().page, written[2]
-    links = page.evaluate("""() => [...new Set([...document.querySelectorAll('a[href^="#"]')].map((a) => a.getAttribute("href")))]""")
+    links = page.evaluate(
+        """() => [...new Set([...document.querySelectorAll('a[href^="#"]')].map((a) => a.getAttribute("href")))]"""
+    )
     cards = [link for link in links if link[1] in "snrc" and link[2:].isdigit()]
     assert len(cards) > 300
     summaries = results.summarise(rows)
@@ -128,7 +132,9 @@ def test_every_number_reaches_its_card_and_the_card_its_rows(tab, written):
             summary = summaries[int(href[2:])]
             facts = dict(zip(card["facts"][::2], card["facts"][1::2], strict=True))
             assert float(facts["value"].split(",")[0]) == summary.value
-            assert card["title"].endswith(f": {summary.value:g}") or float(card["title"].split(": ")[1]) == summary.value
+            assert (
+                card["title"].endswith(f": {summary.value:g}") or float(card["title"].split(": ")[1]) == summary.value
+            )
             assert len(lines) == summary.encoders
             if summary.low is not None:
                 low, high = facts["interval"][1:].split("]")[0].split(", ")
@@ -187,7 +193,10 @@ def test_an_address_opens_its_card_and_back_closes_it(tab):
 
 def test_filters_and_slider_change_what_is_shown(tab):
     page, contents = tab().page, grid(PARAMS)
-    select = {name: page.locator("#explore-controls label", has_text=name).first.locator("select") for name in ("watermark", "pruner", "seed and key", "beside")}
+    select = {
+        name: page.locator("#explore-controls label", has_text=name).first.locator("select")
+        for name in ("watermark", "pruner", "seed and key", "beside")
+    }
     slider = page.locator("#explore-controls input[type=range]")
 
     def matrix():
@@ -201,7 +210,16 @@ def test_filters_and_slider_change_what_is_shown(tab):
         select["seed and key"].select_option(copy)
         for position, rate in enumerate(("0", "0.5", "0.9")):
             slider.fill(str(position))
-            cell = ("fashion-mnist-mini", "simclr-r18", copy[5], watermark, "0", pruner if position else "original", rate, "fashion-mnist-mini")
+            cell = (
+                "fashion-mnist-mini",
+                "simclr-r18",
+                copy[5],
+                watermark,
+                "0",
+                pruner if position else "original",
+                rate,
+                "fashion-mnist-mini",
+            )
             shown = page.locator("#explore-cell").inner_text()
             assert f"watermark {watermark}" in shown
             assert f"rate {rate}, seed {copy[5]}, key 0" in shown
@@ -213,7 +231,9 @@ def test_filters_and_slider_change_what_is_shown(tab):
             else:
                 assert not page.locator("#explore-matrix").is_visible()
             numbers = tuple(page.locator("#explore-numbers td a").all_text_contents())
-            accuracy = next(row for row in contents[cell]["rows"] if row["metric"] == "accuracy" and row["head"] == "refit")
+            accuracy = next(
+                row for row in contents[cell]["rows"] if row["metric"] == "accuracy" and row["head"] == "refit"
+            )
             assert f"{100 * accuracy['value']:.1f}" in numbers
             seen.add(numbers)
             assert page.locator("#explore-images img").count() == 12

@@ -48,14 +48,19 @@ def unpacked(chains):
             name, sha = chains["outside"][-1 - number] if number < 0 else files[number]
             read[name] = other[0] if other else sha
         line = shlex.join(["prunemark", stage, *(word for pair in zip(options, words, strict=True) for word in pair)])
-        yield folder, {
-            "stage": stage,
-            "command": step.get("command", line),
-            "seed": step.get("seed"),
-            "inputs": read,
-            "code": dict(chains["code"][number] for number in chains["sets"][step["c"]]),
-            "outputs": {name: sha for name, sha in files if name.startswith(f"{folder}/") and not name.endswith(RECEIPT)},
-        }
+        yield (
+            folder,
+            {
+                "stage": stage,
+                "command": step.get("command", line),
+                "seed": step.get("seed"),
+                "inputs": read,
+                "code": dict(chains["code"][number] for number in chains["sets"][step["c"]]),
+                "outputs": {
+                    name: sha for name, sha in files if name.startswith(f"{folder}/") and not name.endswith(RECEIPT)
+                },
+            },
+        )
 
 
 def test_every_receipt_comes_out_again(kept):

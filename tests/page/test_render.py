@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import os
 import re
 import subprocess
@@ -111,7 +110,12 @@ def test_every_number_names_its_row_and_equals_it(whole, reader):
         _, group, name, rate, column = number.place
         if group:
             assert (group, name, rate) == (row["watermark"], row["pruner"], row["rate"])
-            assert column == {"frozen": "accuracy, frozen head", "refit": "accuracy, refitted head", "knn": "accuracy, kNN"}[row["head"]]
+            assert (
+                column
+                == {"frozen": "accuracy, frozen head", "refit": "accuracy, refitted head", "knn": "accuracy, kNN"}[
+                    row["head"]
+                ]
+            )
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1], [0, 1, 2, 3, 4]])
@@ -181,13 +185,13 @@ def test_landmarks_are_those_of_their_line(whole, reader):
     rows = whole[1]
     lines = landmarks.to_csv(landmarks.landmarks(rows, results.summarise(rows), asked())).splitlines()
     read = list(csv.DictReader(lines))
-    shown = [(re.match(r"landmarks.csv line (\d+): (\S+)", number.title), number) for number in reader.shown()]
+    shown = [(re.match(r"landmarks.csv line (\d+): (\S+),", number.title), number) for number in reader.shown()]
     found = {int(match[1]): (match[2], number.text) for match, number in shown if match}
     assert sorted(found) == list(range(2, len(read) + 2))
     assert {row["what"] for row in read} == {"knee", "half-life"}
     for line, (what, text) in found.items():
         row = read[line - 2]
-        assert what == row["what"] + ","
+        assert what == row["what"]
         if row["value"]:
             assert float(text.removeprefix("\u2265 ")) == pytest.approx(float(row["value"]), rel=1e-3)
         else:

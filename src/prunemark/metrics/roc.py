@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -36,5 +38,5 @@ def straight(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> bool
 def area(corners: list[tuple[int, int]]) -> float:
     """The area under the curve: the share of pairs in which the positive lies above the negative, ties one half."""
     whole = corners[-1][0] * corners[-1][1]
-    pairs = zip(corners, corners[1:], strict=False)
-    return sum((right[0] - left[0]) * (left[1] + right[1]) for left, right in pairs) / (2 * whole)
+    steps = pairwise(corners)
+    return sum((right[0] - left[0]) * (left[1] + right[1]) for left, right in steps) / (2 * whole)

@@ -79,18 +79,16 @@ const CURVE_WORDS = [
   { axes: ["unmarked or wrong keys accepted, %", "this encoder accepted, %"], said: "This encoder under its keys against null encoders and wrong keys" },
 ];
 
-function curveParts(cell, [scheme, head, robust, flat, [falseOnes, trueOnes]]) {
+function curveParts(cell, [scheme, head, robust, flat, [falseOnes, trueOnes], under]) {
   const corners = Array.from({ length: flat.length / 2 }, (_, i) => flat.slice(2 * i, 2 * i + 2));
   const [negatives, positives] = corners.at(-1), { axes, said } = CURVE_WORDS[robust];
   const values = corners.map(([x, y], order) => ({ x: (100 * x) / negatives, y: (100 * y) / positives, order }));
-  const doubled = corners.slice(1).reduce((sum, [x, y], i) => sum + (x - corners[i][0]) * (y + corners[i][1]), 0);
   const operating = `${grouped(trueOnes)} of ${grouped(positives)}, ${grouped(falseOnes)} of ${grouped(negatives)} falsely`;
   const at = { x: (100 * falseOnes) / negatives, y: (100 * trueOnes) / positives, card: `c${cell.number}`, said: operating, more: "click: where it comes from" };
-  const area = fixed(doubled / (2 * negatives * positives), 4);
   const name = [scheme, head && `${head} head`].filter(Boolean).join(", ");
   return {
     spec: rocChart({ title: `ROC of ${name}`, values, at, axes }),
-    words: make("p", {}, `${said}, one threshold sliding over the raw statistics of all keys: area `, link(cell, area),
+    words: make("p", {}, `${said}, one threshold sliding over the raw statistics of all keys: area `, link(cell, fixed(under, 4)),
       `. The dot: the thresholds that were frozen, key by key, `, link(cell, operating), "."),
   };
 }

@@ -40,4 +40,4 @@ def packed_cell(cell: Cell, content: dict[str, Any], evidence: Evidence, lists: 
 
 def packed_curve(curve: dict[str, Any]) -> list[Any]:
     corners = [count for corner in curve["corners"] for count in corner]
-    return [curve["scheme"], curve["head"], int(curve["robust"]), corners, curve["at"]]
+    return [curve["scheme"], curve["head"], int(curve["robust"]), corners, curve["at"], curve["area"]]

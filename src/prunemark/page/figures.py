@@ -31,9 +31,9 @@ def figures(panel: Panel, shelf: Shelf) -> list[Figure]:
         charts = [one for one in charts if one["lines"]]
         if charts:
             caption = (
-                f"Watermark {watermark}: every quantity against the pruning rate, {seed_words(panel)}; a line per pruner, "
-                "rates equally spaced and not to scale. Bars: the interval of each point. Hollow: beyond the utility gate, "
-                "where verdicts are moot. Dotted: chance."
+                f"Watermark {watermark}: every quantity against the pruning rate, {seed_words(panel)}; a line per "
+                "pruner, rates equally spaced and not to scale. Bars: the interval of each point. Hollow: beyond the "
+                "utility gate, where verdicts are moot. Dotted: chance."
             )
             found.append(Figure(caption, {"kind": "rates", "rates": panel.rates, "charts": charts}))
     return found
@@ -54,7 +54,9 @@ def size_figures(panel: Panel, shelf: Shelf) -> list[Figure]:
 
 def quantities(panel: Panel, watermark: str) -> dict[str, Finder]:
     book, own = panel.book, [watermark] if watermark in panel.marks else []
-    found: dict[str, Finder] = {f"accuracy, {n}": partial(book.get, metric="accuracy", head=h) for h, n in HEADS.items()}
+    found: dict[str, Finder] = {
+        f"accuracy, {n}": partial(book.get, metric="accuracy", head=h) for h, n in HEADS.items()
+    }
     found["agreement with the original"] = partial(book.get, metric="agreement", head="frozen")
     return found | {panel.scheme_title(name): partial(book.success, check=name) for name in (*own, *panel.checks)}
 

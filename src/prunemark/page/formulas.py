@@ -104,10 +104,14 @@ FORMULAS = {
         "per layer min(4 x weights, 8 x non-zero weights + 4 x (rows + 1)) + 4 x other numbers",
     ),
     "mask_bytes": Formula("the mask's file as stored", "bytes of mask.pmk"),
-    "mask_entropy_bytes": Formula("the least that a mask of these sparsities needs", "sum over layers of n H(k / n) / 8"),
+    "mask_entropy_bytes": Formula(
+        "the least that a mask of these sparsities needs", "sum over layers of n H(k / n) / 8"
+    ),
     "stored_bytes": Formula("what a cell adds to the marked encoder's file", "bytes of the files that using it takes"),
     "p_value": Formula("the scheme's own p-value, mean over keys", "P[statistic at least this large | wrong key]"),
-    "host_sparsity": Formula("zeros in the layers that carry the mark", "zero weights of the host / weights of the host"),
+    "host_sparsity": Formula(
+        "zeros in the layers that carry the mark", "zero weights of the host / weights of the host"
+    ),
     "disparity": Formula("Procrustes disparity of features on the key's images", "1 - statistic"),
     "D": Formula(
         "cosine towards the target's features that the key's perturbation adds",

@@ -26,7 +26,7 @@ def script() -> str:
             return content.decode()
     import vl_convert
 
-    made: str = vl_convert.javascript_bundle()
+    made: str = vl_convert.javascript_bundle(None)
     if hashlib.sha256(made.encode()).hexdigest() == KNOWN.get(installed):
         write_bytes(kept, made.encode())
     return made

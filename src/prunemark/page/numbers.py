@@ -161,7 +161,9 @@ class Book:
         if ours is None or theirs is None or point == base:
             return None
         text = signed(ours.value - theirs.value)
-        return Number(text, plural(ours.seeds, "seed"), Source((group(ours), group(theirs)), note="the first minus the second"))
+        return Number(
+            text, plural(ours.seeds, "seed"), Source((group(ours), group(theirs)), note="the first minus the second")
+        )
 
 
 def group(summary: Summary) -> Point:

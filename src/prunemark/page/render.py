@@ -35,7 +35,10 @@ from prunemark.scores import Row
 
 TEMPLATE = "render.html.j2"
 FOLDER = methods.PACKAGE / "page"
-SCRIPTS = ("elements.js", "numbers.js", "rows.js", "chain.js", "tables.js", "card.js", "charts.js", "figures.js", "cells.js", "explore.js", "start.js")  # fmt: skip
+SCRIPTS = (
+    "elements.js", "numbers.js", "rows.js", "chain.js", "tables.js", "card.js", "charts.js", "figures.js", "cells.js",
+    "explore.js", "start.js",
+)  # fmt: skip
 
 
 def render(
@@ -127,7 +130,12 @@ def formulas(summaries: list[Summary]) -> dict[str, dict[str, str]]:
 def order(asked: dict[str, Any]) -> dict[str, list[str]]:
     """The names of params.yaml in its order, which is that of every choice on the page."""
     ways = [*pruners(asked), *asked["alterations"]]
-    return {"watermarks": list(asked["watermarks"]), "checks": list(asked["checks"]), "ways": ways, "heads": list(HEADS)}
+    return {
+        "watermarks": list(asked["watermarks"]),
+        "checks": list(asked["checks"]),
+        "ways": ways,
+        "heads": list(HEADS),
+    }
 
 
 def inlined(name: str) -> Markup:

@@ -58,7 +58,12 @@ class Shelf:
         groups = []
         for part in table["groups"]:
             lines = [
-                [line.name, line.rate, int(line.beyond), *map(self.number, line.numbers, columns, [line] * len(columns))]
+                [
+                    line.name,
+                    line.rate,
+                    int(line.beyond),
+                    *map(self.number, line.numbers, columns, [line] * len(columns)),
+                ]
                 for line in part.lines
             ]
             notes = [[note.text, self.reference(note.source)] for note in part.notes]

@@ -40,8 +40,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Column:
-    """``form``: how its numbers are written, where that follows from their value: ``%`` of a share with k of n, ``+`` of
-    a difference in points, else a format specification."""
+    """``form``: how its numbers are written, where that follows from their value: ``%`` of a share with k of n, ``+``
+    of a difference in points, else a format specification."""
 
     title: str
     unit: str
@@ -180,7 +180,11 @@ class Panel:
         seconds = self.conditions["scheme_seconds"].get(place)
         part = "" if scheme == point[2] else f"/checks/{scheme}"
         journals = f"marked/{self.dataset}/{self.encoder}/*/{point[2]}/*{part}"
-        return None if seconds is None else Number(f"{seconds:.1f}", "", Source(journals=journals, note="mean of measured.scheme_seconds"))
+        return (
+            None
+            if seconds is None
+            else Number(f"{seconds:.1f}", "", Source(journals=journals, note="mean of measured.scheme_seconds"))
+        )
 
     def detection(self) -> dict[str, Any]:
         """The weakest alteration from which on every trial of a fragile scheme noticed, per pruner or alteration."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from prunemark.files import read_json
-from prunemark.metrics.roc import roc
+from prunemark.metrics.roc import area, roc
 from prunemark.page.evidence import Cell, Evidence
 from prunemark.record import RECEIPT, journal_path, sha256_file
 from prunemark.store import read_arrays, read_tensors
@@ -27,34 +30,36 @@ def evidence(folders: list[Path], scored: dict[Cell, Path]) -> Evidence:
     probes = dict.fromkeys(cell[-1] for cell in scored)
     pictures = {probe: found for probe in probes if (found := pictures_of(probe))}
     curves: dict[Cell, list[dict[str, Any]]] = {}
+    nulls = functools.cache(read_nulls)
     predictions: dict[Cell, list[int]] = {}
-    calibrations: dict[Path, dict[str, Any]] = {}
     for cell, folder in scored.items():
         samples = read_arrays(folder / "samples.npz")
         if "predicted_frozen" in samples and cell[-1] in pictures:
             chosen = [image["index"] for image in pictures[cell[-1]]["images"]]
             predictions[cell] = samples["predicted_frozen"][chosen].tolist()
-        curves[cell] = cell_curves(cell, samples, calibrations)
+        curves[cell] = cell_curves(cell, samples, nulls)
     return Evidence(receipts, journals, curves, pictures, predictions)
 
 
 def chains(folders: list[Path]) -> dict[str, tuple[dict[str, Any], str]]:
     """The receipts of folders and of all that these were made from, a step after all that it reads."""
     found: dict[str, tuple[dict[str, Any], str]] = {}
+    seen: set[str] = set()
+
+    def follow(folder: str) -> None:
+        path = Path(folder) / RECEIPT
+        if folder in seen or not path.is_file():
+            return
+        seen.add(folder)
+        receipt = read_json(path)
+        for name in receipt["inputs"]:
+            if name.endswith(f"/{RECEIPT}"):
+                follow(name.removesuffix(f"/{RECEIPT}"))
+        found[folder] = (receipt, sha256_file(path))
+
     for folder in folders:
-        follow(folder.as_posix(), found)
+        follow(folder.as_posix())
     return found
-
-
-def follow(folder: str, found: dict[str, tuple[dict[str, Any], str]]) -> None:
-    path = Path(folder) / RECEIPT
-    if folder in found or not path.is_file():
-        return
-    receipt = read_json(path)
-    for name in receipt["inputs"]:
-        if name.endswith(f"/{RECEIPT}") and name != path.as_posix():
-            follow(name.removesuffix(f"/{RECEIPT}"), found)
-    found[folder] = (receipt, sha256_file(path))
 
 
 def inputs(folders: list[Path], scored: list[Path]) -> list[Path]:
@@ -91,40 +96,54 @@ def png(image: np.ndarray) -> str:
 
 
 def cell_curves(
-    cell: Cell, samples: dict[str, np.ndarray], calibrations: dict[Path, dict[str, Any]]
+    cell: Cell, samples: dict[str, np.ndarray], nulls_of: Callable[[Path], Nulls | None]
 ) -> list[dict[str, Any]]:
-    """The curve of every scheme in one cell, all of its keys together."""
+    """The curve of every scheme in one cell, all of its keys together; of a fragile one where something was altered."""
     marked = Path("data/marked", *cell[:5])
     found = []
     for name in sorted(samples):
         if name.startswith("statistic/"):
             scheme, head = name.split("/")[1:3]
             path = (marked if scheme == cell[3] else marked / "checks" / scheme) / "calibration.json"
-            if path not in calibrations and path.is_file():
-                calibrations[path] = read_json(path)
-            if path in calibrations:
-                curve = scheme_curve(calibrations[path], samples[name], cell[5:7] == ("original", "0"))
-                found += [{"scheme": scheme, "head": head, **curve}] if curve else []
+            nulls = nulls_of(path)
+            if nulls and (nulls.robust or cell[5:7] != ("original", "0")):
+                found.append({"scheme": scheme, "head": head, **nulls.curve(samples[name])})
     return found
 
 
-def scheme_curve(calibration: dict[str, Any], statistics: np.ndarray, original: bool) -> dict[str, Any]:
-    """Of a robust scheme, marked encoders against unmarked ones and wrong keys; of a fragile one, altered encoders
-    against intact copies, which ought to lie above; and how many lie beyond the frozen thresholds."""
-    trials = calibration["trials"]
-    thresholds = np.array([trial["threshold"] for trial in trials])
-    if calibration["kind"] == "robust":
-        pairs = [(v, 1, t["threshold"]) for t in trials for v in t["unmarked"]]
-        pairs += [(v, count, t["threshold"]) for t in trials for v, count in t["wrong_keys"]]
-        sign, operating = 1, int((statistics >= thresholds).sum())
-    elif original:
-        return {}
+@dataclass(frozen=True)
+class Nulls:
+    """What a statistic is held against: of a robust scheme the values of unmarked encoders and wrong keys, of a fragile
+    one those of intact copies; how often each was found, and how many lie beyond the thresholds (K,) frozen per key.
+    """
+
+    robust: bool
+    values: np.ndarray
+    counts: np.ndarray
+    thresholds: np.ndarray
+    beyond: int
+
+    def curve(self, statistics: np.ndarray) -> dict[str, Any]:
+        """Marked encoders ought to lie above the nulls of a robust scheme, altered ones below the intact copies of a
+        fragile one."""
+        sign = 1 if self.robust else -1
+        reached = statistics >= self.thresholds if self.robust else statistics < self.thresholds
+        corners = roc(sign * statistics, sign * self.values, self.counts)
+        at = [self.beyond, int(reached.sum())]
+        return {"robust": self.robust, "corners": corners, "at": at, "area": round(area(corners), 6)}
+
+
+def read_nulls(path: Path) -> Nulls | None:
+    """The nulls of a calibration.json; ``None`` where there are none."""
+    found = read_json(path)
+    robust, trials = found["kind"] == "robust", found["trials"]
+    if robust:
+        pairs = [(value, 1, trial["threshold"]) for trial in trials for value in trial["unmarked"]]
+        pairs += [(value, count, trial["threshold"]) for trial in trials for value, count in trial["wrong_keys"]]
     else:
         pairs = [(value, 1, trial["threshold"]) for trial in trials for value in trial["intact"]]
-        sign, operating = -1, int((statistics < thresholds).sum())
     if not pairs:
-        return {}
+        return None
     values, counts, levels = (np.array(column) for column in zip(*pairs, strict=True))
-    false = counts[values >= levels].sum() if sign > 0 else counts[values < levels].sum()
-    corners = roc(sign * statistics, sign * values, counts)
-    return {"robust": sign > 0, "corners": [list(corner) for corner in corners], "at": [int(false), operating]}
+    beyond = counts[values >= levels].sum() if robust else counts[values < levels].sum()
+    return Nulls(robust, values, counts, np.array([trial["threshold"] for trial in trials]), int(beyond))
