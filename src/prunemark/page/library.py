@@ -11,13 +11,14 @@ from prunemark.files import write_bytes
 
 PACKAGE = "vl-convert-python"
 CACHE = Path(".prunemark")
+SNIPPET = "window.vegaEmbed = vegaEmbed;"
 # Bundling takes seconds, so it is kept, and believed only where it is known what it must be.
-KNOWN = {"1.9.0.post1": "3425bd951a44d478d0505c6b5d1e8d57656b6e9a4da7bfe88a718ce61d76e572"}
+KNOWN = {"1.9.0.post1": "373b1f84072b31010f15ceb787be6b415c53936411aae267c8c2b2b6ccde46e7"}
 
 
 @functools.cache
 def script() -> str:
-    """The libraries as one script that sets ``vega``, ``vegaLite`` and ``vegaEmbed``."""
+    """The libraries as one script, which sets ``vegaEmbed``."""
     installed = version(PACKAGE)
     kept = CACHE / f"vega-{installed}.js"
     if installed in KNOWN and kept.is_file():
@@ -26,7 +27,7 @@ def script() -> str:
             return content.decode()
     import vl_convert
 
-    made: str = vl_convert.javascript_bundle(None)
+    made: str = vl_convert.javascript_bundle(SNIPPET)
     if hashlib.sha256(made.encode()).hexdigest() == KNOWN.get(installed):
         write_bytes(kept, made.encode())
     return made

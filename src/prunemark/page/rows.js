@@ -48,8 +48,8 @@ function summaryOf(number) {
 // One metric of one point, over seeds and keys, as prunemark.results.Summary has it.
 function summarised(members, kept) {
   const first = members[0], { trials, bootstrap_seeds } = PAGE.summaries;
-  const bySeed = Map.groupBy(members, (row) => row.seed);
-  const means = [...bySeed.values()].map((rows) => mean(rows.map((row) => row.value)));
+  const seeds = [...new Set(members.map((row) => row.seed))];
+  const means = seeds.map((seed) => mean(members.filter((row) => row.seed === seed).map((row) => row.value)));
   const [value, low, high] = kept ?? plain(members, means);
   const [k, n] = members.length === 1 ? [first.k, first.n]
     : trials.includes(first.unit) ? [total(members, "k"), total(members, "n")] : [null, null];
