@@ -313,7 +313,7 @@ class Reader:
         lines = ", ".join(str(line) for line, _ in group)
         column = f", column {source['column']}" if "column" in source else ""
         return f"results.csv line {lines}: {what}, cell {path}{column}" + (
-            " minus" if "minus" in source.get("note", "") else ""
+            " minus" if source.get("how") == "minus" else ""
         )
 
     def shown(self):

@@ -139,6 +139,15 @@ def test_every_number_reaches_its_card_and_the_card_its_rows(tab, written):
             if summary.low is not None:
                 low, high = facts["interval"][1:].split("]")[0].split(", ")
                 assert (float(low), float(high)) == (summary.low, summary.high)
+    reader = Reader(written[1])
+    sources = reader.data["shelf"]["sources"]
+    for number in reader.shown():
+        if "column" in number.source or number.source.get("how") == "minus":
+            shown = float(page.evaluate(CARD, f"#n{sources.index(number.source)}")["title"].split(": ")[-1])
+            text = float(number.text.replace("\u2212", "-"))
+            assert text == pytest.approx(
+                shown if number.source.get("column") in ("statistic", "threshold") else 100 * shown, abs=0.051
+            )
 
 
 def test_a_card_holds_the_chain_as_the_receipts_have_it(tab):
@@ -307,6 +316,9 @@ def test_printed_it_has_charts_and_tables_and_no_controls(tab, tmp_path):
     assert not page.locator("nav").first.is_visible()
     assert page.locator("[data-figure='0'] svg").first.is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.set_viewport_size({"width": 1030, "height": 700})
+    widths = page.evaluate("[...document.querySelectorAll('section table')].map((table) => table.scrollWidth)")
+    assert max(widths) <= 1030
     pdf = page.pdf(path=Path(os.environ.get("PRUNEMARK_SCREENSHOTS", tmp_path)) / "printed.pdf")
     assert pdf.startswith(b"%PDF")
 

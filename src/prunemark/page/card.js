@@ -63,12 +63,21 @@ function sourceCard(source) {
   if (source.line) return landmarkCard(source);
   if (source.journals) return journalCard(source);
   const summaries = source.groups.map(summaryOf);
-  const column = source.column && `column ${source.column}`;
-  const title = [...new Set(summaries.map(named))].join("; ") + (column ? `, ${column}` : "");
+  const [said, value] = combined(source, summaries);
+  const title = [[...new Set(summaries.map(named))].join("; "), source.column, value].filter((part) => part !== undefined).join(": ");
   const pairs = summaries.flatMap((summary) => [["cell", make("code", {}, place(summary))], ...metricFacts(summary)]);
-  if (column) pairs.push(["column", source.column === "fpr" ? "fpr, the largest of the rows below" : `${source.column}, mean of the rows below`]);
-  if (source.note) pairs.push(["then", source.note]);
+  if (said) pairs.push(["then", `${said}${value === undefined ? "" : `: ${value}`}`]);
   return { title, parts: [facts(pairs), ...rowParts(summaries), ...chainParts(cellsOf(summaries))] };
+}
+
+// What is made of the summaries of a source, in words and, where it is a number of its own, as that.
+function combined({ column, how, note }, [first, second]) {
+  const found = column ? first.rows.map((row) => row[column]).filter((value) => value !== null && value !== undefined) : [];
+  if (column === "fpr") return ["fpr, the largest of the rows below", Math.max(...found)];
+  if (column) return [`${column}, mean of the rows below`, rounded(mean(found))];
+  if (how === "minus") return ["the first minus the second", rounded(first.value - second.value)];
+  if (how === "share") return ["the first as a share of the second", rounded(first.value / second.value)];
+  return [note];
 }
 
 function landmarkCard(source) {

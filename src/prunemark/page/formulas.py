@@ -25,11 +25,11 @@ FORMULAS = {
         "k images with equal predictions / n images",
     ),
     "agreement_where_right": Formula(
-        "the same, of the images that the original predicts right",
+        "images with equal predictions, of those that the original predicts right",
         "k images with equal predictions / n images that the original has right",
     ),
     "agreement_where_wrong": Formula(
-        "the same, of the images that the original predicts wrong",
+        "images with equal predictions, of those that the original predicts wrong",
         "k images with equal predictions / n images that the original has wrong",
     ),
     "kappa": Formula(
@@ -47,7 +47,7 @@ FORMULAS = {
         "min(1, 2 P[Binomial(broken + repaired, 1/2) <= min(broken, repaired)])",
     ),
     "mcnemar_p_holm": Formula(
-        "the same, adjusted for all rates of one pruner on one encoder (Holm 1979)",
+        "exact McNemar test, adjusted for all rates of one pruner on one encoder (Holm 1979)",
         "running maximum of min(1, (m - i + 1) p_(i)) over the m ordered p-values",
     ),
     "feature_cosine": Formula(
@@ -66,7 +66,10 @@ FORMULAS = {
         'verification success rate: trials in which a robust scheme answers "mine"',
         "k trials with statistic >= threshold / n trials",
     ),
-    "TamperDR": Formula("tamper detection rate: its complement once altered", "1 - AuthSR"),
+    "TamperDR": Formula(
+        "tamper detection rate: trials that a fragile scheme notices, once altered",
+        "k trials with statistic < threshold / n trials",
+    ),
     "AuthFRR": Formula("benign copies that authentication rejects", "k rejected / n benign copies"),
     "VerFRR": Formula("benign copies that verification rejects", "k rejected / n benign copies"),
     "wrong_key_rate": Formula("wrong keys that reach the threshold", "k accepted / n wrong keys"),
@@ -90,7 +93,7 @@ FORMULAS = {
         "multiply-accumulates of one image in convolutions and linear layers", "sum over layers of weights x places"
     ),
     "macs_nonzero": Formula(
-        "the same by weights that are not zero; ordinary kernels save none of the others",
+        "multiply-accumulates by weights that are not zero; ordinary kernels do the others too",
         "sum over layers of non-zero weights x places",
     ),
     "dense_bytes": Formula("bytes of all tensors in float32", "4 x numbers"),
@@ -117,7 +120,9 @@ FORMULAS = {
         "cosine towards the target's features that the key's perturbation adds",
         "mean over key images of cos(with, target) - cos(without, target)",
     ),
-    "D_strongest": Formula("the same under the strongest random perturbation", "maximum over 8 perturbations of D"),
+    "D_strongest": Formula(
+        "cosine towards the target that the strongest random perturbation adds", "maximum over 8 perturbations of D"
+    ),
     "WACC": Formula(
         "key images on which the trigger succeeds: the label changes (wu), or becomes the target's (awencoder)",
         "images of success / key images",
@@ -126,7 +131,9 @@ FORMULAS = {
         "key images that have the target's label without the trigger", "images with the target's label / key images"
     ),
     "WACC_random": Formula("success of random triggers", "mean over 8 triggers of images of success / key images"),
-    "WACC_strongest": Formula("success of the strongest random trigger", "maximum over 8 triggers of the same share"),
+    "WACC_strongest": Formula(
+        "success of the strongest random trigger", "maximum over 8 triggers of images of success / key images"
+    ),
     "WR": Formula(
         "watermark rate (Cong et al. 2022): key images whose decoded features are alike the secret vector",
         "images with cosine > 0.5 / key images",

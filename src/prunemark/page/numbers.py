@@ -18,16 +18,17 @@ INTERVALS = {"range": "range", "bootstrap": "bootstrap", "newcombe": "paired"}
 
 @dataclass(frozen=True)
 class Source:
-    """Where a number comes from: groups of rows of results.csv (`prunemark.results.GROUP`), of a difference the second
-    being subtracted; or a line of landmarks.csv; or what journals measured, by the parts of their folders after
-    data/, where ``*`` stands for any. ``column``: of results.csv, where that is not ``value``; ``note``: what was done
-    with it.
+    """Where a number comes from: groups of rows of results.csv (`prunemark.results.GROUP`), of which the second is
+    subtracted (``minus``) or divides (``share``) where ``how`` says so; or a line of landmarks.csv; or what journals
+    measured, by the parts of their folders after data/, where ``*`` stands for any. ``column``: of results.csv, where
+    that is not ``value``; ``note``: what was done with it.
     """
 
     groups: tuple[Point, ...] = ()
     column: str = "value"
     line: int = 0
     journals: str = ""
+    how: str = ""
     note: str = ""
 
 
@@ -161,9 +162,7 @@ class Book:
         if ours is None or theirs is None or point == base:
             return None
         text = signed(ours.value - theirs.value)
-        return Number(
-            text, plural(ours.seeds, "seed"), Source((group(ours), group(theirs)), note="the first minus the second")
-        )
+        return Number(text, plural(ours.seeds, "seed"), Source((group(ours), group(theirs)), how="minus"))
 
 
 def group(summary: Summary) -> Point:

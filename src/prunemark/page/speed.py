@@ -88,5 +88,5 @@ def macs_share(panel: Panel, way: str, rate: str, form: str) -> Number | None:
     if ours is None or theirs is None:
         return None
     done = theirs if form.startswith("masked") else ours
-    source = Source((group(done), group(theirs)), note="the first as a share of the second")
+    source = Source((group(done), group(theirs)), how="share")
     return Number(f"{100 * done.value / theirs.value:.0f}", "", source)
