@@ -112,7 +112,7 @@ function showNumbers({ cells, way, beside, rate, isMean }) {
   const found = ways.map((name) => quantitiesAt(atPoint(cells, name, rate), isMean));
   const lines = unique(found.flat().map((one) => one.name)).map((name) => make("tr", {}, make("th", { scope: "row" }, name),
     found.map((each) => shownCell(each.find((one) => one.name === name)))));
-  const head = ["", ...ways.map((name) => [`${name} at ${rate}`, make("small", {}, "%")])];
+  const head = ["quantity", ...ways.map((name) => [`${name} at ${rate}`, make("small", {}, "%")])];
   document.getElementById("explore-numbers").replaceChildren(tableOf("At the rate chosen", head, lines));
 }
 

@@ -18,7 +18,7 @@ from prunemark.page.evidence import Cell, Evidence
 from prunemark.record import RECEIPT, journal_path, sha256_file
 from prunemark.store import read_arrays, read_tensors
 
-PICTURES = 12
+PICTURES, LARGEST = 12, 64
 RAW = Path("data/raw")
 DATASET = ("images.safetensors", "dataset.json")
 
@@ -86,12 +86,14 @@ def pictures_of(probe: str) -> dict[str, Any]:
 
 
 def png(image: np.ndarray) -> str:
-    """An image uint8 (H, W, 3) as the base64 of a PNG file."""
+    """An image uint8 (H, W, 3) as the base64 of a PNG file, made smaller where it is larger than the page needs."""
     from PIL import Image
 
     out = io.BytesIO()
     grey = (image == image[..., :1]).all()
-    Image.fromarray(np.ascontiguousarray(image[..., 0] if grey else image)).save(out, format="PNG", optimize=True)
+    picture = Image.fromarray(np.ascontiguousarray(image[..., 0] if grey else image))
+    picture.thumbnail((LARGEST, LARGEST))
+    picture.save(out, format="PNG", optimize=True)
     return base64.b64encode(out.getvalue()).decode()
 
 
