@@ -17,12 +17,15 @@ import numpy as np
 import pytest
 
 from prunemark import landmarks, results, scores
+from prunemark.claims.schema import Claim
+from prunemark.claims.verdicts import judge
 from prunemark.page import render as page
 from prunemark.page.numbers import Book
 from prunemark.page.speed import speeds
 from prunemark.page.tables import Panel
 
 RATES = ("0.5", "0.9")
+CLAIM = {"says": "<Half> is lost.", "holds": [{"metric": "error", "head": "refit", "above": 0.5}], "needs": {"rate": 1}}
 ONE = {"magnitude": {"method": "magnitude"}}
 CLASSES = 4
 IMAGES = 200
@@ -142,7 +145,10 @@ def render(params=None, conditions=None):
     rows = results.table(contents.items())
     summaries = results.summarise(rows)
     found = landmarks.landmarks(rows, summaries, params)
-    return page.render(rows, summaries, found, contents, params, CONDITIONS if conditions is None else conditions), rows
+    judged = judge({"error": Claim.model_validate(CLAIM)}, rows, params)
+    return page.render(
+        rows, summaries, found, contents, params, CONDITIONS if conditions is None else conditions, judged
+    ), rows
 
 
 class Cells(HTMLParser):

@@ -6,14 +6,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from prunemark.metrics.intervals import trials_needed, upper_bound
-from prunemark.results import CELL, GROUP, Summary
+from prunemark.results import CELL, GROUP, Summary, beyond
 from prunemark.scores import Row
 
 Point = tuple[str, ...]
 SUCCESS = ("VerSR", "AuthSR")
 LINES_NAMED = 4
-# A difference of two shares is off by its last bits.
-SLACK = 1e-9
 INTERVALS = {"range": "range", "bootstrap": "bootstrap", "newcombe": "paired"}
 
 
@@ -49,7 +47,7 @@ class Book:
         """Whether the refitted head lost more accuracy than the utility gate allows, against the same encoder's
         original; means over seeds."""
         before, now = self.get(original(point), "accuracy", "refit"), self.get(point, "accuracy", "refit")
-        return before is not None and now is not None and before.value - now.value > self.utility_drop + SLACK
+        return before is not None and now is not None and beyond(before.value, now.value, self.utility_drop)
 
     def moot(self, point: Point, summary: Summary) -> bool:
         """Whether this is a verdict on a watermark in an encoder beyond the gate."""

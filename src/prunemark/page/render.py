@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from prunemark import methods
 from prunemark.landmarks import Entry
 from prunemark.page import words
+from prunemark.page.claims import claim_cards
 from prunemark.page.comparison import comparison
 from prunemark.page.figures import figures, size_figures
 from prunemark.page.milestones import landmark_table
@@ -33,9 +34,10 @@ def render(
     contents: dict[tuple[str, ...], dict[str, Any]],
     asked: dict[str, Any],
     conditions: dict[str, Any],
+    judged: dict[str, Any],
 ) -> str:
     """The page, from the long table, its summary and landmarks, the content of every cell's scores.json, the content of
-    params.yaml and the conditions that `prunemark.stages.report.conditions` found.
+    params.yaml, the conditions that `prunemark.stages.report.conditions` found, and the content of claims.json.
     """
     classes = {cell[-1]: content["classes"] for cell, content in contents.items()}
     book = Book(rows, summaries, classes, asked["utility_drop"])
@@ -59,6 +61,7 @@ def render(
         methods=list(words.method_entries(asked)),
         conditions=words.condition_rows(conditions),
         matrices=matrices(contents, asked),
+        claims=claim_cards(judged),
         largest_matrix=LARGEST_MATRIX,
     )
 
