@@ -48,7 +48,7 @@ def one_line(error: ValidationError) -> str:
     if fault["type"] == "missing":
         return f"{where}: missing, and it has no default"
     rule = fault["msg"].replace("Input should be", "it should be").replace("String should", "a name should")
-    return f"{where or 'the whole'}: {fault['input']!r} is not allowed: {rule}"
+    return f"{where or 'the whole'}: {str(fault['input'])[:60]!r} is not allowed: {rule}"
 
 
 def faulty(raw: dict[str, Any]) -> str:

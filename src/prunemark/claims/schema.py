@@ -10,6 +10,7 @@ from prunemark.claims.logic import Side
 from prunemark.errors import PrunemarkError
 
 DIMENSIONS = ("dataset", "encoder", "watermark", "probe", "scheme", "pruner", "rate")
+SUCCESS = ("AuthSR", "VerSR", "TamperDR")
 ORIGINAL = "original"
 PREVIOUS = "previous rate"
 QUANTIFIED = rf"^(every|some) ({'|'.join(DIMENSIONS)})$"
@@ -116,10 +117,15 @@ class Claim(Strict):
 
     @property
     def order(self) -> list[tuple[str, str]]:
-        """(quantifier, dimension) from the outermost inwards, all dimensions once."""
+        """(quantifier, dimension) from the outermost inwards, all dimensions once. A probe that is not named belongs to
+        its dataset, so that "some dataset" is one with every probe of it.
+        """
         named = [(quantifier.split()[0], quantifier.split()[1]) for quantifier in self.quantifiers]
         given = {dimension for _, dimension in named}
-        return [("every", name) for name in DIMENSIONS if name not in given] + named
+        found = [("every", name) for name in DIMENSIONS if name not in given and name != "probe"] + named
+        if "probe" not in given:
+            found.insert(1 + [dimension for _, dimension in found].index("dataset"), ("every", "probe"))
+        return found
 
 
 class Claims(RootModel[dict[Name, Claim]]):

@@ -8,12 +8,11 @@ from typing import Any
 
 from prunemark.claims.estimates import Numbered, estimate
 from prunemark.claims.file import ways
-from prunemark.claims.schema import ORIGINAL, PREVIOUS, Claim, Condition, Where
+from prunemark.claims.schema import ORIGINAL, PREVIOUS, SUCCESS, Claim, Condition, Where
 from prunemark.errors import PrunemarkError
 from prunemark.results import GROUP, beyond
 from prunemark.scores import Row
 
-SUCCESS = ("AuthSR", "VerSR", "TamperDR")
 PLACE = ("dataset", "encoder", "watermark", "pruner", "rate", "probe")
 Place = tuple[str, ...]
 

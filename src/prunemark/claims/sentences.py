@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prunemark.claims.schema import Bounds, Claim, Condition, Where
+from prunemark.claims.schema import DIMENSIONS, SUCCESS, Bounds, Claim, Condition, Where
 
 WORDS = {"above": "above", "at_least": "at least", "below": "below", "at_most": "at most"}
 HEADS = {"frozen": " through the frozen head", "refit": " through a refitted head", "knn": " by kNN"}
@@ -16,12 +16,21 @@ KINDS = {
 
 
 def predicate(claim: Claim) -> str:
-    """For example: ``For every scheme, some pruner, some rate (pruners of weights, rate at most 0.5): VerSR is above
-    0.5.``"""
-    quantified = ", ".join(claim.quantifiers) or "everything"
-    implied = " and every other dimension" if claim.quantifiers else ""
+    """For example: ``In every dataset, encoder, watermark and scheme, for some pruner, some rate (pruners of weights):
+    VerSR is above 0.5.``"""
     held = " and ".join(condition(one) for one in claim.holds)
-    return f"For {quantified}{implied} ({restriction(claim.where)}): {held}.{needs(claim)}"
+    named = f"for {', '.join(claim.quantifiers)}" if claim.quantifiers else ""
+    said = ", ".join(part for part in (implied(claim), named) if part)
+    return f"{said[0].upper()}{said[1:]} ({restriction(claim.where)}): {held}.{needs(claim)}"
+
+
+def implied(claim: Claim) -> str:
+    """What the claim quantifies by saying nothing; without marks there are no schemes, and probes go with datasets."""
+    given = {quantifier.split()[1] for quantifier in claim.quantifiers}
+    marks = claim.where.scheme or any(one.metric in SUCCESS for one in claim.holds)
+    said = given | {"probe"} | (set() if marks else {"scheme"})
+    names = [name for name in DIMENSIONS if name not in said]
+    return f"in every {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}" if names else ""
 
 
 def restriction(where: Where) -> str:
@@ -35,9 +44,8 @@ def restriction(where: Where) -> str:
 def condition(one: Condition) -> str:
     head = HEADS.get(one.head or "", "")
     if one.significantly:
-        return (
-            f"accuracy{head} is significantly {one.significantly} than the original\u2019s (exact McNemar, Holm, 5 %)"
-        )
+        test = "exact McNemar, Holm over the rates, 5 %"
+        return f"accuracy{head} is significantly {one.significantly} than the original\u2019s ({test})"
     minus = f" minus {MINUS.get(one.minus, f'that of {one.minus} at the same rate')}" if one.minus else ""
     return f"{one.metric.replace('_', ' ')}{head}{minus} is {bounds(one)}"
 

@@ -12,8 +12,8 @@ from prunemark.claims.estimates import Estimate
 from prunemark.claims.logic import Verdict, every, some
 from prunemark.claims.needs import said
 from prunemark.claims.readings import Reading, read
-from prunemark.claims.schema import Claim
-from prunemark.claims.selection import SUCCESS, Point, Table, candidates
+from prunemark.claims.schema import SUCCESS, Claim
+from prunemark.claims.selection import Point, Table, candidates
 from prunemark.claims.sentences import predicate
 from prunemark.errors import PrunemarkError
 from prunemark.scores import Row
