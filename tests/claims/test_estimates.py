@@ -101,9 +101,18 @@ def test_few_seeds_reach_from_the_lowest_to_the_highest_end():
     found = estimate(numbered(success(0, 20), success(1, 10)))
     assert (found.low, found.high) == pytest.approx((score_interval(10, 20)[0], score_interval(20, 20)[1]))
     assert found.value == 0.75
-    assert found.interval == "Wilson, every seed's own"
+    assert found.interval == "Wilson, every seed\u2019s own"
     # Two marks that verify are two trials, not certainty.
     assert estimate(numbered(success(0, 1, 1), success(1, 1, 1))).low == pytest.approx(score_interval(1, 1)[0])
+
+
+def test_images_are_the_same_for_every_copy_and_seed():
+    from prunemark.scores import share
+
+    rows = [{"seed": s, "key": k, **share("accuracy", "images", 50, 100, head="refit")} for s in "01" for k in "012"]
+    found = estimate(numbered(*rows))
+    assert (found.low, found.high) == pytest.approx(score_interval(50, 100))
+    assert (found.trials, found.n, found.seeds) == ("100 images", 100, 2)
 
 
 def test_from_five_seeds_on_the_interval_is_the_bootstraps_of_the_report():

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from prunemark.metrics.intervals import wilson
-from prunemark.results import BOOTSTRAP_SEEDS, pooled, spread
+from prunemark.results import BOOTSTRAP_SEEDS, TRIALS, pooled, spread
 from prunemark.scores import Row, rounded
 
 # What is counted or measured as it is, where other figures vary with the images or keys drawn.
 EXACT = ("bytes", "weights", "removable channels", "multiply-accumulates", "parameters over non-zeros")
+PER_SEED = "a trial per seed"
 Numbered = tuple[int, Row]
 Ends = tuple[float, float]
 Within = tuple[float, Ends | None, str]
@@ -105,9 +106,10 @@ def apart(now: Sequence[Row], base: Sequence[Row]) -> Within:
     change = mean(now) - mean(base)
     if now[0]["unit"] in EXACT:
         return change, (change, change), "exact"
-    both = [pooled(list(rows)) for rows in (now, base)]
-    pairs = [(both[0], both[1])] if all("k" in part for part in both) else list(zip(now, base, strict=False))
-    if not all("k" in one and "k" in other for one, other in pairs):
+    both, copies = [pooled(list(rows)) for rows in (now, base)], {row["key"]: row for row in base}
+    pairs = [(row, copies[row["key"]]) for row in now if row["key"] in copies]
+    pairs = [(both[0], both[1])] if all("k" in part for part in both) else pairs
+    if not pairs or not all("k" in one and "k" in other for one, other in pairs):
         return change, None, "none"
     ends = [unpaired_difference(one["k"], one["n"], other["k"], other["n"]) for one, other in pairs]
     return change, (min(low for low, _ in ends), max(high for _, high in ends)), "Newcombe (unpaired)"
@@ -132,10 +134,10 @@ def joined(
         kind = "bootstrap over seeds"
         if "k" in rows[0] and np.ptp(means) == 0 and abs(value) in (0.0, 1.0):
             low, high = without_width(value, seeds)
-            kind = f"{name}, a trial per seed"
+            kind = f"{name}, {PER_SEED}"
     elif len(ends) == seeds:
         low, high = min(end for end, _ in ends), max(end for _, end in ends)
-        kind = kind if seeds == 1 or kind == "exact" else f"{kind}, every seed's own"
+        kind = kind if seeds == 1 or kind == "exact" else f"{kind}, every seed\u2019s own"
     return Estimate(
         value=value,
         low=None if low is None else rounded(low),
@@ -143,23 +145,34 @@ def joined(
         interval=kind,
         trials=counted(members),
         n=least_trials(rows),
-        unit="images" if rows[0]["unit"] == "difference" else rows[0]["unit"],
+        unit=unit_of(rows[0]),
         seeds=seeds,
         lines=sorted(line for line, _ in members),
     )
 
 
 def counted(members: Sequence[Numbered]) -> str:
-    """``k of n keys`` over all seeds and copies, where these are trials; a paired change has its images."""
-    if members[0][1]["unit"] == "difference":
-        return f"{members[0][1]['n']:,} images"
-    rows = [row for _, row in members if "k" in row and row["unit"] not in EXACT]
-    return f"{sum(row['k'] for row in rows):,} of {sum(row['n'] for row in rows):,} {rows[0]['unit']}" if rows else ""
+    """``k of n keys`` over all seeds and copies, where these are trials. Images are the same ones for every row, so
+    those of several rows are not added."""
+    rows = [row for _, row in members if "n" in row and row["unit"] not in EXACT]
+    if not rows:
+        return ""
+    if "k" in rows[0] and (len(rows) == 1 or rows[0]["unit"] in TRIALS):
+        return f"{sum(row['k'] for row in rows):,} of {sum(row['n'] for row in rows):,} {rows[0]['unit']}"
+    return f"{max(row['n'] for row in rows):,} {unit_of(rows[0])}"
+
+
+def unit_of(row: Row) -> str:
+    """What is counted: a change of accuracy is one over images."""
+    unit: str = row["unit"]
+    return "images" if unit == "difference" else unit
 
 
 def least_trials(rows: Sequence[Row]) -> int | None:
-    counts = [sum(row["n"] for row in found if "n" in row) for found in by_seed(rows).values()]
-    return min(counts) or None
+    if "n" not in rows[0]:
+        return None
+    together = sum if rows[0]["unit"] in TRIALS else max
+    return min(together(row["n"] for row in found) for found in by_seed(rows).values())
 
 
 def unpaired_difference(k: int, n: int, j: int, m: int) -> Ends:

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ValidationError
 
 from prunemark.claims.schema import ORIGINAL, PREVIOUS, Bounds, Claim, Claims, Condition, Where
 from prunemark.errors import PrunemarkError
-from prunemark.results import pruners
 from prunemark.yaml_file import read_yaml
 
 MODELS: dict[str, type[BaseModel]] = {"holds": Condition, "where": Where, "rate": Bounds}
@@ -73,7 +72,7 @@ def names_used(claim: Claim, asked: dict[str, Any]) -> list[tuple[str, str, list
     }
     used = [(f"where.{key}", name, names) for key, names in allowed.items() for name in getattr(claim.where, key) or []]
     compared = [condition.minus for condition in claim.holds if condition.minus is not None]
-    return [*used, *(("holds.minus", name, [ORIGINAL, PREVIOUS, *pruners(asked)]) for name in compared)]
+    return [*used, *(("holds.minus", name, [ORIGINAL, PREVIOUS, *ways(Where(), asked)]) for name in compared)]
 
 
 def ways(where: Where, asked: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from prunemark.claims.estimates import EXACT, Estimate
+from prunemark.claims.estimates import EXACT, PER_SEED, Estimate
 from prunemark.claims.logic import SLACK, Side
 from prunemark.metrics.intervals import Z95
 from prunemark.results import BOOTSTRAP_SEEDS
@@ -29,7 +29,8 @@ def need(side: Side, found: Estimate) -> Need:
     if found.low is None or found.high is None:
         return Need(BOOTSTRAP_SEEDS, "seeds, since no interval is known of fewer", found.seeds)
     factor = side.factor_needed(found.value, found.low, found.high)
-    counted = found.n is not None and found.unit not in EXACT and not found.interval.startswith("bootstrap")
+    over_seeds = found.interval.startswith("bootstrap") or found.interval.endswith(PER_SEED)
+    counted = found.n is not None and found.unit not in EXACT and not over_seeds
     here, unit = (found.n or 0, f"{found.unit} per encoder") if counted else (found.seeds, "seeds")
     return Need(0 if factor is None else two_digits(here * factor), unit, here)
 

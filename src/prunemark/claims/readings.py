@@ -11,6 +11,7 @@ from prunemark.claims.schema import ORIGINAL, Condition
 from prunemark.claims.selection import Point, Table
 
 LEVEL = 0.05
+HEADS = {"frozen": "frozen head", "refit": "refitted head", "knn": "kNN"}
 # Changes against the original that the table holds, image by image: metric, sign.
 PAIRED = {"accuracy": ("accuracy_change", 1), "error": ("accuracy_change", -1)}
 
@@ -66,9 +67,8 @@ def tested(condition: Condition, point: Point, table: Table) -> Reading | None:
     if not changes or len(tests) != len(changes):
         return None
     wanted = 1 if condition.significantly == "better" else -1
-    verdicts = [
-        direction(p["value"], wanted * change["value"]) for (_, p), (_, change) in zip(tests, changes, strict=True)
-    ]
+    moved = {(row["seed"], row["key"]): wanted * row["value"] for _, row in changes}
+    verdicts = [direction(row["value"], moved[row["seed"], row["key"]]) for _, row in tests]
     found = paired(changes, 1)
     values = sorted(p["value"] for _, p in tests)
     said = f"{values[0]:.2g}" if len(values) == 1 else f"{values[0]:.2g} to {values[-1]:.2g}"
@@ -87,8 +87,7 @@ def direction(p_value: float, change: float) -> Verdict:
 def title(condition: Condition, point: Point, table: Table) -> str:
     """What was measured, in words, such as ``accuracy (frozen head) minus the original's``."""
     metric = "change of accuracy" if condition.significantly else condition.metric.replace("_", " ")
-    head = f" ({condition.head} head)" if condition.head in ("frozen", "refit") else ""
-    head = " (kNN)" if condition.head == "knn" else head
+    head = f" ({HEADS[condition.head]})" if condition.head else ""
     scheme = f" of {point.scheme}" if condition.metric in table.of_schemes else ""
     return f"{metric}{head}{scheme}" + (f" minus {of_whom(condition.minus)}" if condition.minus else "")
 

@@ -127,7 +127,7 @@ def settle(leaves: Sequence[Leaf], order: Sequence[tuple[str, str]]) -> tuple[Ve
 
 def by_all(claim: Claim, verdict: Verdict) -> bool:
     """Whether a verdict rests on all points, so that the weakest matter; else one suffices, and the clearest do."""
-    used = {quantifier for quantifier, _ in claim.order[-len(claim.quantifiers) :]} if claim.quantifiers else {"every"}
+    used = {quantifier.split()[0] for quantifier in claim.quantifiers} or {"every"}
     return used == {"every"} if verdict is Verdict.SUPPORTED else used == {"some"} and verdict is Verdict.REFUTED
 
 
