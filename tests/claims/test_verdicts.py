@@ -213,6 +213,16 @@ def test_what_is_needed_scales_with_the_root_of_n():
     assert found["needed"] == "about 9,000 images per encoder (here 1,000)"
 
 
+def test_an_open_figure_needs_more_than_there_is():
+    """1 of 1 against 0 of 1 bounds the difference by 0.12 from above; 2 of 2 against 0 of 2 by -0.07."""
+    rows = [
+        *cell("original", "0", accuracy(900), success(1, 1)),
+        *cell("magnitude", "0.1", accuracy(900), success(0, 1)),
+    ]
+    found = decide({"holds": [{"metric": "AuthSR", "minus": "original", "below": 0}]}, rows)
+    assert (found["verdict"], found["needed"]) == (N, "about 2 keys per encoder (here 1)")
+
+
 def test_schemes_that_see_labels_are_taken_through_the_frozen_head_or_the_one_named():
     rows = [
         *cell("original", "0", accuracy(900), watermark="mark"),

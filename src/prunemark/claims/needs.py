@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -43,8 +44,9 @@ def need_of_test(found: Estimate, p_value: float) -> Need:
 
 
 def two_digits(number: float) -> int:
-    """An estimate knows no more."""
-    return int(float(f"{number:.2g}"))
+    """Rounded up to two digits: an estimate knows no more."""
+    step = 10 ** max(0, math.floor(math.log10(number)) - 1)
+    return step * math.ceil(number / step - SLACK)
 
 
 def said(needs: Sequence[Need]) -> str:
