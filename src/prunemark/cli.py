@@ -6,8 +6,9 @@ import functools
 import os
 import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -102,6 +103,64 @@ def audit() -> None:
     from prunemark.provenance.audit import audit as run
 
     sys.exit(run())
+
+
+ForMachines = Annotated[bool, typer.Option("--json", help="everything, for machines")]
+
+
+@app.command()
+def why(
+    number: Annotated[str, typer.Argument(help="'accuracy[pruner=magnitude rate=0.9 head=refit]', 0.853 or 85.3")],
+    run: Annotated[Path, typer.Option(help="a repository, or a run kept like those under examples/")] = Path("."),
+    json: ForMachines = False,
+) -> None:
+    """Where does a number come from? Its row, its formula, and the chain of receipts back to the raw data."""
+    from prunemark.questions import why_text
+    from prunemark.questions.sources import open_run
+    from prunemark.questions.why import why as ask
+
+    answer = ask(open_run(run), number)
+    say(answer.facts() if json else why_text.lines(answer))
+
+
+@app.command()
+def impact(
+    what: Annotated[str, typer.Argument(help="a source file, a data file, params.yaml, or a commit")],
+    json: ForMachines = False,
+) -> None:
+    """Which reported numbers does a file invalidate, or the code of a commit?"""
+    from prunemark.questions import impact_text
+    from prunemark.questions.impact import impact as ask
+
+    found = ask(what)
+    say(found.facts() if json else impact_text.lines(found))
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="a commit, COMMIT:folder, or the path of a run")],
+    after: Annotated[str, typer.Argument(help="the same")],
+    json: ForMachines = False,
+) -> None:
+    """Which numbers moved between two runs, by how much, and because of what? Exit status 1 where any did."""
+    from prunemark.questions import diff_text
+    from prunemark.questions.diff import diff as ask
+    from prunemark.questions.versions import open_version
+
+    found = ask(open_version(before), open_version(after))
+    say(found.facts() if json else diff_text.lines(found))
+    sys.exit(bool(found.moved or found.appeared or found.vanished))
+
+
+def say(answer: dict[str, Any] | Iterable[str]) -> None:
+    """Print an answer: facts as JSON, words line by line."""
+    from prunemark.files import canonical_json
+
+    if isinstance(answer, dict):
+        print(canonical_json(answer), end="")
+    else:
+        for line in answer:
+            print(line)
 
 
 @functools.cache

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from prunemark.cell import CELL
 from prunemark.metrics.intervals import holm, wilson
 from prunemark.scores import Row, rounded
 
 SCHEMA = 1
-CELL = ("dataset", "encoder", "seed", "watermark", "key", "pruner", "rate", "probe_dataset")
 COLUMNS = (
     "schema", "dataset", "encoder", "seed", "watermark", "key", "check", "pruner", "rate", "probe_dataset", "head",
     "metric", "unit", "value", "k", "n", "ci_low", "ci_high", "statistic", "threshold", "fpr", "fpr_upper",
