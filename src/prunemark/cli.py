@@ -152,6 +152,22 @@ def diff(
     sys.exit(bool(found.moved or found.appeared or found.vanished))
 
 
+@app.command("check-table")
+def check_table(
+    file: Annotated[Path, typer.Argument(help="a Markdown, CSV or LaTeX file with any tables")],
+    n: Annotated[int | None, typer.Option(min=1, help="trials of every share, where no column says so")] = None,
+    json: ForMachines = False,
+) -> None:
+    """Can these tables be right? Exit status 0 if no error is found, 1 if some are, 2 if there is no table."""
+    from prunemark.questions.tables import check_table as tables
+
+    verdicts = tables.check_tables(file, n)
+    if not verdicts:
+        raise PrunemarkError(f"{file}: no table found; allowed: Markdown, CSV, LaTeX tabulars, with a header and rows")
+    say(tables.facts(verdicts) if json else tables.lines(file, verdicts))
+    sys.exit(any(found.faults for found in verdicts))
+
+
 def say(answer: dict[str, Any] | Iterable[str]) -> None:
     """Print an answer: facts as JSON, words line by line."""
     from prunemark.files import canonical_json
