@@ -60,7 +60,8 @@ class Difference:
 
 
 def diff(before: Run, after: Run) -> Difference:
-    """Rows are the same number where all columns are equal but those that are measured."""
+    """Rows are the same number where all columns are equal but those that are measured. What moved most comes first,
+    p-values last."""
     old, new = keyed(before.rows), keyed(after.rows)
     chains = Chains(before, after)
     moved, same = [], 0
@@ -70,7 +71,8 @@ def diff(before: Run, after: Run) -> Difference:
             size = move(old[key], new[key])
             moved.append(Change(old[key], new[key], size, columns, chains.of_row(folder_of(new[key]))))
         same += not columns
-    moved.sort(key=lambda change: (-change.size, sorted(change.row.items())))
+    # A p-value leaps where the figures that it tests hardly move.
+    moved.sort(key=lambda change: (change.row["unit"] == "p-value", -change.size, sorted(change.row.items())))
     appeared = [Change(None, new[k], 0.0, (), reasons(chains, before, new[k])) for k in new if k not in old]
     vanished = [Change(old[k], None, 0.0, (), reasons(chains, after, old[k])) for k in old if k not in new]
     return Difference(before.name, after.name, moved, appeared, vanished, same)

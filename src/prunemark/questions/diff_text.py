@@ -27,7 +27,7 @@ def lines(found: Difference) -> Iterator[str]:
     for change in found.moved[:NAMED]:
         yield f"{name(change.row)}: {moved(change)}; {because(change)}"
     if len(found.moved) > NAMED:
-        yield f"and {len(found.moved) - NAMED:,} more moved, by {found.moved[NAMED].size:.3g} or less (`--json`)"
+        yield f"and {len(found.moved) - NAMED:,} more moved (`--json`)"
     for verb, changes in (("appeared", found.appeared), ("vanished", found.vanished)):
         for reason, count in Counter(because(change) for change in changes).most_common(CAUSES):
             cells = grouped([change for change in changes if because(change) == reason])
