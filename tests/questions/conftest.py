@@ -29,7 +29,14 @@ class Tree:
 
     MARKED, PRUNED = "data/marked/d/e/0/w/0", "data/pruned/d/e/0/w/0/magnitude/0.5"
     BEFORE, SCORES = "data/scores/d/e/0/w/0/original/0/d", "data/scores/d/e/0/w/0/magnitude/0.5/d"
-    CODE = {"fetch": "f.py", "train": "t.py", "watermark": "w.py", "prune": "p.py", "evaluate": "e.py", "report": "r.py"}
+    CODE = {
+        "fetch": "f.py",
+        "train": "t.py",
+        "watermark": "w.py",
+        "prune": "p.py",
+        "evaluate": "e.py",
+        "report": "r.py",
+    }
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -59,7 +66,12 @@ class Tree:
         return self
 
     def step(
-        self, stage: str, folder: str, parameters: dict[str, Any], outside: dict[str, str] = {}, reads: tuple[str, ...] = ()  # noqa: B006
+        self,
+        stage: str,
+        folder: str,
+        parameters: dict[str, Any],
+        outside: dict[str, str] = {},
+        reads: tuple[str, ...] = (),  # noqa: B006
     ) -> None:
         given = {**parameters, **self.settings.get(stage, {}), "out": folder}
         named = [name for value in parameters.values() for name in (value if isinstance(value, list) else [value])]
@@ -68,7 +80,10 @@ class Tree:
         for parent in parents:
             receipt = self.files[f"{parent}/receipt.json"]
             inputs |= json.loads(receipt)["outputs"] | {f"{parent}/receipt.json": digest(receipt)}
-        used = {"code": self.code[self.CODE[stage]], "inputs": {k: v for k, v in inputs.items() if not k.endswith("receipt.json")}}
+        used = {
+            "code": self.code[self.CODE[stage]],
+            "inputs": {k: v for k, v in inputs.items() if not k.endswith("receipt.json")},
+        }
         made = self.contents.get(folder, canonical_json(used | {"parameters": given}))
         name = "scores.json" if stage == "evaluate" else "artefact"
         outputs = {f"{folder}/{name}": digest(made.encode())}

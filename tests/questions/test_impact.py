@@ -148,5 +148,8 @@ def test_code_of_the_page_invalidates_no_number(repository: Path, monkeypatch: p
 
 def test_an_unknown_name_is_met_with_the_closest(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository)
-    with pytest.raises(PrunemarkError, match=r"no commit, and no receipt names such a file; did you mean src/prunemark/pruners/magnitude\.py\?"):
+    with pytest.raises(
+        PrunemarkError,
+        match=r"no commit, and no receipt names such a file; did you mean src/prunemark/pruners/magnitude\.py\?",
+    ):
         impact("src/prunemark/pruners/magnitud.py")

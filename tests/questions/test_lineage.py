@@ -46,9 +46,11 @@ def test_a_step_that_was_run_again_does_not_chain(tree, other) -> None:
     tree.build().files["data/encoders/d/e/0/receipt.json"] = other.build().files["data/encoders/d/e/0/receipt.json"]
     broken = lineage(tree.run().read, tree.SCORES).breaks
     assert broken == [
-        f"data/encoders/d/e/0/receipt.json: not the one that {folder}/receipt.json has read" for folder in (tree.MARKED, tree.PRUNED)
+        f"data/encoders/d/e/0/receipt.json: not the one that {folder}/receipt.json has read"
+        for folder in (tree.MARKED, tree.PRUNED)
     ] or sorted(broken) == sorted(
-        f"data/encoders/d/e/0/receipt.json: not the one that {folder}/receipt.json has read" for folder in (tree.MARKED, tree.PRUNED)
+        f"data/encoders/d/e/0/receipt.json: not the one that {folder}/receipt.json has read"
+        for folder in (tree.MARKED, tree.PRUNED)
     )
 
 

@@ -151,7 +151,9 @@ def test_slip_is_found_alone_and_named(tmp_path: Path, slip: str) -> None:
 
 CLEAN = {
     "rounding of all three": markdown("m | before | after | Δ", "a | 85.34 | 82.1 | -3.3", "b | 85.34 | 82.1 | -3.2"),
-    "before minus after throughout": markdown("m | base | pruned | Δ", *(f"{i} | 90 | {90 - i} | {i}" for i in range(1, 5))),
+    "before minus after throughout": markdown(
+        "m | base | pruned | Δ", *(f"{i} | 90 | {90 - i} | {i}" for i in range(1, 5))
+    ),
     "rates in any order": markdown("m | rate | accuracy", "a | 0.9 | 80.0", "a | 0.5 | 85.0", "a | 0.7 | 83.0"),
     "an average over seeds": markdown("m | mean accuracy (%) | n", "a | 81.10 | 150"),
     "a spread behind it": markdown("m | accuracy (%) | n", "a | 81.10 ± 0.4 | 150"),
@@ -170,7 +172,9 @@ def test_no_alarm_where_nothing_is_wrong(tmp_path: Path, case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *sorted(ROOT.glob("examples/*/*.csv"))], ids=lambda path: f"{path.parent.name}/{path.name}"
+    "path",
+    [ROOT / "README.md", *sorted(ROOT.glob("examples/*/*.csv"))],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
 )
 def test_own_tables_raise_no_alarm(path: Path) -> None:
     verdicts = check_tables(path, None)
@@ -208,7 +212,9 @@ def test_n_of_the_command_line(tmp_path: Path) -> None:
     assert [fault.row for _, fault in faults(tmp_path, text, n=150)] == [2]
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.md", "No table.\n"), ("a.csv", "words\n"), ("a.tex", "\\section{x}\n"), ("a.csv", "")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.md", "No table.\n"), ("a.csv", "words\n"), ("a.tex", "\\section{x}\n"), ("a.csv", "")]
+)
 def test_no_table(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     assert check_tables(tmp_path / name, None) == []
@@ -250,6 +256,8 @@ def test_numbers_are_read_with_what_their_digits_carry(text: str, value: str, ha
     assert (found.value, found.half) == (Decimal(value), Decimal(half))
 
 
-@pytest.mark.parametrize("text", ["", "-", "–", "n/a", "38.7 / 41.9", "64 (51)", "0.5 % (3,489)", "1,23", "2 of 2", "1.2.3"])
+@pytest.mark.parametrize(
+    "text", ["", "-", "–", "n/a", "38.7 / 41.9", "64 (51)", "0.5 % (3,489)", "1,23", "2 of 2", "1.2.3"]
+)
 def test_what_is_no_single_number(text: str) -> None:
     assert cells.quantity(text) is None

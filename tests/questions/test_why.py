@@ -97,7 +97,12 @@ def test_a_number_is_found_by_its_own_rounding(value: Decimal, decimals: int) ->
 
 def test_ends_of_the_rounding_interval() -> None:
     number = shown("92.1")
-    assert [number.percent(value) for value in ("0.9204999", "0.9205", "0.92149", "0.9215")] == [False, True, True, False]
+    assert [number.percent(value) for value in ("0.9204999", "0.9205", "0.92149", "0.9215")] == [
+        False,
+        True,
+        True,
+        False,
+    ]
     assert number.plain("92.05") and not number.plain("92.15") and not number.plain("0.921")
     assert shown("\u22122.1").percent("-0.0214")
     assert shown("1,234").plain("1234")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from prunemark.errors import PrunemarkError
-from prunemark.page.formulas import formula
+from prunemark.page.formulas import FORMULAS, formula
 from prunemark.provenance.lineage import Lineage, lineage, read_step
 from prunemark.questions import tracked
-from prunemark.questions.appearances import Place, appearances, shown
+from prunemark.questions.appearances import Place, Shown, appearances, shown
 from prunemark.questions.selection import is_selection, select
 from prunemark.questions.sources import FIRST_LINE, REPORT, RESULTS, Row, Run, folder_of
+
+ORDER = {metric: i for i, metric in enumerate(FORMULAS)}
 
 
 @dataclass
@@ -78,17 +81,25 @@ def why(run: Run, question: str) -> Answer:
     if not places:
         raise PrunemarkError(f"{question}: appears nowhere in {REPORT} of {run.name}, neither as it is nor in percent")
     matches: dict[int, Match] = {}
-    for place in sorted(places, key=rank):
+    for place in sorted(places, key=lambda place: (rank(place, number), prominence(run, place))):
         for i in place.rows:
             matches.setdefault(i, Match(i + FIRST_LINE, run.rows[i])).places.append(place)
     return Answer(question, list(matches.values()), [place for place in places if not place.rows], run)
 
 
-def rank(place: Place) -> int:
-    """A number that is a row's value comes first, then those made from several rows, then thresholds and the like."""
+def rank(place: Place, number: Shown) -> int:
+    """A row's value that is that very number comes first, then one that rounds to it, then what is made from several
+    rows, then thresholds and the like."""
     if place.file != RESULTS:
-        return 1
-    return 0 if place.where.endswith(", value") else 2
+        return 2
+    if not place.where.endswith(", value"):
+        return 3
+    return int((100 if place.percent else 1) * Decimal(place.value) != number.value)
+
+
+def prominence(run: Run, place: Place) -> int:
+    """Accuracy before what is derived from it, and so on: the order of the formulas."""
+    return min((ORDER.get(run.rows[i]["metric"], len(ORDER)) for i in place.rows), default=0)
 
 
 def checked(run: Run, folder: str) -> Lineage:
