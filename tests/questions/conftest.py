@@ -24,23 +24,20 @@ def pruning() -> Run:
     return open_run(ROOT / "examples/pruning")
 
 
+CODE = {
+    "fetch": "f.py", "train": "t.py", "watermark": "w.py", "prune": "p.py", "evaluate": "e.py", "report": "r.py",
+}  # fmt: skip
+
+
 class Tree:
     """A run of a few receipts in memory: raw data, an encoder, its mark, a mask, the scores before and after pruning."""
 
     MARKED, PRUNED = "data/marked/d/e/0/w/0", "data/pruned/d/e/0/w/0/magnitude/0.5"
     BEFORE, SCORES = "data/scores/d/e/0/w/0/original/0/d", "data/scores/d/e/0/w/0/magnitude/0.5/d"
-    CODE = {
-        "fetch": "f.py",
-        "train": "t.py",
-        "watermark": "w.py",
-        "prune": "p.py",
-        "evaluate": "e.py",
-        "report": "r.py",
-    }
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
-        self.code = {name: "1" for name in self.CODE.values()}
+        self.code = {name: "1" for name in CODE.values()}
         self.settings: dict[str, dict[str, Any]] = {}
         self.contents: dict[str, str] = {}
         self.values = {self.BEFORE: 0.9, self.SCORES: 0.8}
@@ -70,18 +67,18 @@ class Tree:
         stage: str,
         folder: str,
         parameters: dict[str, Any],
-        outside: dict[str, str] = {},
-        reads: tuple[str, ...] = (),  # noqa: B006
+        outside: dict[str, str] | None = None,
+        reads: tuple[str, ...] = (),
     ) -> None:
         given = {**parameters, **self.settings.get(stage, {}), "out": folder}
         named = [name for value in parameters.values() for name in (value if isinstance(value, list) else [value])]
         parents = [name for name in (*named, *reads) if isinstance(name, str) and f"{name}/receipt.json" in self.files]
-        inputs = dict(outside)
+        inputs = dict(outside or {})
         for parent in parents:
             receipt = self.files[f"{parent}/receipt.json"]
             inputs |= json.loads(receipt)["outputs"] | {f"{parent}/receipt.json": digest(receipt)}
         used = {
-            "code": self.code[self.CODE[stage]],
+            "code": self.code[CODE[stage]],
             "inputs": {k: v for k, v in inputs.items() if not k.endswith("receipt.json")},
         }
         made = self.contents.get(folder, canonical_json(used | {"parameters": given}))
@@ -91,7 +88,7 @@ class Tree:
             outputs = {RESULTS: digest(self.files[RESULTS])}
         receipt = {
             "schema": 1, "stage": stage, "command": f"prunemark {stage}", "parameters": given, "seed": given.get("seed"),
-            "inputs": inputs, "outputs": outputs, "code": {self.CODE[stage]: digest(self.code[self.CODE[stage]].encode())},
+            "inputs": inputs, "outputs": outputs, "code": {CODE[stage]: digest(self.code[CODE[stage]].encode())},
         }  # fmt: skip
         self.files[f"{folder}/receipt.json"] = canonical_json(receipt).encode()
 

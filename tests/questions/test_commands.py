@@ -34,24 +34,29 @@ def test_why(ask: Asked) -> None:
     assert (status, err) == (0, "")
     assert out.splitlines()[2].startswith("accuracy refit = 0.413 = 826 of 2,000 images")
     status, out, _ = ask("why", "accuracy[rate=0.9]", "--run", "examples/tamper/results.csv", "--json")
-    assert status == 2 and out == ""
+    assert status == 2
+    assert out == ""
     status, out, _ = ask("why", "accuracy[pruner=original seed=0]", "--run", "examples/tamper/results.csv", "--json")
-    assert status == 0 and json.loads(out)["matches"]
+    assert status == 0
+    assert json.loads(out)["matches"]
 
 
 @pytest.mark.parametrize("arguments", [("why", "accuracy[x=1]", "--run", "examples/tamper"), ("diff", "nonsense", "HEAD"), ("check-table", "LICENSE"), ("why", "0.5", "--run", "nowhere")])  # fmt: skip
 def test_no_answer_is_status_2_and_one_line(ask: Asked, arguments: tuple[str, ...]) -> None:
     status, out, err = ask(*arguments)
     assert (status, out) == (2, "")
-    assert err.startswith("prunemark: ") and err.count("\n") == 1
+    assert err.startswith("prunemark: ")
+    assert err.count("\n") == 1
 
 
 def test_diff(ask: Asked) -> None:
     assert ask("diff", "examples/tamper", "examples/tamper/results.csv")[0] == 0
     status, out, _ = ask("diff", "examples/tamper", "examples/cifar10-jpeg")
-    assert status == 1 and "appeared" in out
+    assert status == 1
+    assert "appeared" in out
     status, out, _ = ask("diff", "examples/tamper", "examples/cifar10-jpeg", "--json")
-    assert status == 1 and {"moved", "appeared", "vanished"} <= set(json.loads(out))
+    assert status == 1
+    assert {"moved", "appeared", "vanished"} <= set(json.loads(out))
 
 
 def test_check_table(ask: Asked, tmp_path: Path) -> None:
@@ -63,7 +68,8 @@ def test_check_table(ask: Asked, tmp_path: Path) -> None:
     assert status == 1
     assert "row 2 (line 3), column 'accuracy (%)': 81.10, should be 80.67 (121 of 150) or 81.33 (122 of 150)" in out
     status, out, _ = ask("check-table", str(table), "--n", "150", "--json")
-    assert status == 1 and json.loads(out)["faults"] == 1
+    assert status == 1
+    assert json.loads(out)["faults"] == 1
 
 
 def test_the_readme_shows_what_the_command_prints(ask: Asked) -> None:

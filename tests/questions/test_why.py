@@ -29,7 +29,9 @@ RESULTS = "data/report/results.csv"
 def test_every_metric_of_the_kept_runs_has_a_formula(example: Run) -> None:
     for metric in {row["metric"] for row in example.rows}:
         found = formula(metric)
-        assert found.words and found.formula and "\n" not in found.words + found.formula
+        assert found.words
+        assert found.formula
+        assert "\n" not in found.words + found.formula
 
 
 def test_every_detail_of_the_schemes_has_a_formula() -> None:
@@ -103,7 +105,7 @@ def test_ends_of_the_rounding_interval() -> None:
         True,
         False,
     ]
-    assert number.plain("92.05") and not number.plain("92.15") and not number.plain("0.921")
+    assert [number.plain(value) for value in ("92.05", "92.15", "0.921")] == [True, False, False]
     assert shown("\u22122.1").percent("-0.0214")
     assert shown("1,234").plain("1234")
 
