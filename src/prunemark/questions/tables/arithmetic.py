@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
+from prunemark.questions.tables.cells import Quantity
 from prunemark.questions.tables.columns import SHARES, Column
 from prunemark.questions.tables.grid import FRACTION, PERCENT, Fault, Grid, Outcome, shown
 
@@ -13,39 +15,53 @@ SLACK = Decimal("1e-9")
 HABIT = 3
 
 
+@dataclass(frozen=True)
+class Compared:
+    """A change in a row, what after minus before is there, and how far rounding may part the two."""
+
+    row: int
+    change: Quantity
+    expected: Decimal
+    slack: Decimal
+
+    def fits(self, sign: int) -> bool:
+        return abs(self.change.value - sign * self.expected) <= self.slack
+
+
 def changes(grid: Grid) -> Outcome:
     """A change is after minus before, a loss before minus after. A table that has it the other way round in most of at
     least three rows means it so: then the others are slips."""
-    check, faults, checked = "change = after - before", list[Fault](), 0
+    faults, checked = list[Fault](), 0
     for column in grid.of("change", "loss"):
         pair = pair_of(grid, column)
         if pair is None:
             continue
-        before, after = pair
-        rows = list(grid.rows(before, after, column))
-        factor, relative = scale_of(grid, before, column)
-        expected = []
-        for _, (b, a, _) in rows:
-            base = abs(b.value) if relative else Decimal(1)
-            expected.append((a.value - b.value) * factor / base if base else None)
-        slack = [factor * (b.half + a.half) / (abs(b.value) or 1 if relative else 1) for _, (b, a, _) in rows]
-        usual = 1 if column.role == "change" else -1
-        fits = Counter(
-            sign
-            for (_, (_, _, c)), e, s in zip(rows, expected, slack, strict=True)
-            for sign in (1, -1)
-            if e and abs(c.value - sign * e) <= c.half + s + SLACK
-        )
-        sign = -usual if fits[-usual] >= HABIT and fits[-usual] > fits[usual] else usual
-        for (i, (b, a, c)), e, s in zip(rows, expected, slack, strict=True):
-            checked += e is not None
-            if e is not None and abs(c.value - sign * e) > c.half + s + SLACK:
-                order = (f"{grid.texts[after.index][i]} after", f"{grid.texts[before.index][i]} before")
-                first, second = order if sign == 1 else order[::-1]
-                share = ", relative to before" if relative else ""
-                faults.append(grid.fault(i, column, f"{shown(sign * e, c)} ({first} - {second}{share})"))
-                del b, a
-    return Outcome(check, checked, faults, "" if checked else "no column of changes with its before and after")
+        compared = list(compare(grid, *pair, column))
+        sign = direction(column, compared)
+        checked += len(compared)
+        for found in compared:
+            if not found.fits(sign):
+                before, after = (grid.texts[c.index][found.row] for c in pair)
+                said = f"{after} after - {before} before" if sign == 1 else f"{before} before - {after} after"
+                faults.append(grid.fault(found.row, column, f"{shown(sign * found.expected, found.change)} ({said})"))
+    reason = "" if checked else "no column of changes with its before and after"
+    return Outcome("change = after - before", checked, faults, reason)
+
+
+def compare(grid: Grid, before: Column, after: Column, change: Column) -> Iterator[Compared]:
+    factor, relative = scale_of(grid, before, change)
+    for row, (b, a, c) in grid.rows(before, after, change):
+        base = abs(b.value) if relative else Decimal(1)
+        if base:
+            scale = factor / base
+            yield Compared(row, c, (a.value - b.value) * scale, c.half + (a.half + b.half) * scale + SLACK)
+
+
+def direction(column: Column, compared: list[Compared]) -> int:
+    """1 where a column is after minus before, -1 where it is before minus after."""
+    usual = 1 if column.role == "change" else -1
+    fitting = {sign: sum(found.fits(sign) and not found.fits(-sign) for found in compared) for sign in (1, -1)}
+    return -usual if fitting[-usual] >= HABIT and fitting[-usual] > fitting[usual] else usual
 
 
 def pair_of(grid: Grid, change: Column) -> tuple[Column, Column] | None:
