@@ -108,7 +108,7 @@ def audit() -> None:
 ForMachines = Annotated[bool, typer.Option("--json", help="everything, for machines")]
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # a number may be negative
 def why(
     number: Annotated[str, typer.Argument(help="'accuracy[pruner=magnitude rate=0.9 head=refit]', 0.853 or 85.3")],
     run: Annotated[Path, typer.Option(help="a repository, or a run kept like those under examples/")] = Path("."),

@@ -123,6 +123,20 @@ SLIPS: dict[str, tuple[str, str, str, int, str, str]] = {
         markdown("method | rate | accuracy", "a | 0.5 | 85.3", " | 0.9 | 80.1", " | 0.9 | 83.5", "b | 0.9 | 80.1"),
         "t.md", REPEAT, 3, "accuracy", "80.1, as in row 2",
     ),
+    "LaTeX with a name over two rows": (
+        r"""
+\begin{tabular}{llc}
+\hline
+Method & Rate & Acc. (\%) \\ \hline
+\multirow{2}{*}{A} & 0.5 & 85.3 \\ \cline{2-3}
+ & 0.9 & \underline{80.1} \\[2pt] \hline
+B & 0.9 & 80.1 \\
+ & 0.9 & 81.0 \\ \hline
+\end{tabular}
+""",
+        "t.tex", REPEAT, 4, "Acc. (%)", "80.1, as in row 3 of the same B 0.9",
+    ),
+    "semicolons": ("m;acc before;acc after;delta\na;85.3;82.1;-3.2\nb;85.3;81.1;-4.6\n", "t.csv", CHANGE, 2, "delta", "-4.2 "),
     "LaTeX with a header of two lines": (
         r"""
 \begin{tabular}{l|cc|c}
@@ -150,6 +164,8 @@ def test_slip_is_found_alone_and_named(tmp_path: Path, slip: str) -> None:
 
 
 CLEAN = {
+    "a row twice, once rounded": markdown("m | accuracy", "a | 85.34", "a | 85.3"),
+    "n that is no whole number": "m,value,k,n\na,0.5,1,0.853\n",
     "rounding of all three": markdown("m | before | after | Δ", "a | 85.34 | 82.1 | -3.3", "b | 85.34 | 82.1 | -3.2"),
     "before minus after throughout": markdown(
         "m | base | pruned | Δ", *(f"{i} | 90 | {90 - i} | {i}" for i in range(1, 5))
@@ -193,6 +209,35 @@ def test_results_are_checked_row_by_row(example: str) -> None:
     assert checked[COUNT] == sum(bool(row.cells[at("k")]) for row in table.rows)
     bounded = sum(bool(row.cells[at("ci_low")]) for row in table.rows)
     assert checked[INSIDE] == bounded + sum(bool(row.cells[at("fpr_upper")]) for row in table.rows)
+
+
+HEADERS = ["m", "accuracy (%)", "acc before", "acc after", "Δ", "n", "k", "value", "ci_low", "ci_high", "95 % CI",
+           "sparsity", "nonzeros", "total", "compression", "error", "drop", "relative change", "weights", ""]  # fmt: skip
+CONTENTS = ["", "a", "0", "1", "85.3", "-3.2", "85.3 [83, 87]", "[1, 2]", "3 of 4", "3/4 (75 %)", "1e5", "NaN", "11.2M",
+            "5 ± 1", "7 of 0", "1e-400", "9e999", "\u00b2", "0.00000000001", "1/0", "|", "$", "\\\\", "&", '"']  # fmt: skip
+
+
+@given(
+    headers=st.lists(st.sampled_from(HEADERS), min_size=1, max_size=6),
+    rows=st.lists(st.lists(st.sampled_from(CONTENTS), min_size=1, max_size=7), max_size=5),
+    kind=st.sampled_from(["md", "csv", "tex"]),
+    n=st.sampled_from([None, 1, 7, 1000]),
+)
+def test_any_table_gets_a_verdict(
+    tmp_path_factory: pytest.TempPathFactory, headers: list[str], rows: list[list[str]], kind: str, n: int | None
+) -> None:
+    """Whatever stands in it: every fault names a cell of the table, and nothing is raised."""
+    lines = [headers, *rows]
+    path = tmp_path_factory.getbasetemp() / f"any.{kind}"
+    path.write_text({
+        "md": markdown(*(" | ".join(line) for line in lines)),
+        "csv": "\n".join(",".join(line) for line in lines),
+        "tex": "\\begin{tabular}{c}\n" + " \\\\ \\hline\n".join(" & ".join(line) for line in lines) + "\\end{tabular}",
+    }[kind])  # fmt: skip
+    for verdict in check_tables(path, n):
+        for outcome in verdict.outcomes:
+            assert outcome.checked or (outcome.reason and not outcome.faults)
+            assert all(1 <= f.row <= verdict.rows and f.column in verdict.headers for f in outcome.faults)
 
 
 @pytest.mark.parametrize("column", ["value", "k", "ci_low"])

@@ -38,7 +38,7 @@ class Run:
         """
         raw = self.read(RESULTS)
         if raw is None:
-            raise PrunemarkError(f"{self.name}: no {RESULTS}; `prunemark build` makes it, `dvc pull` brings it")
+            raise PrunemarkError(f"{self.name}: no {RESULTS}")
         rows = list(csv.DictReader(io.StringIO(raw.decode())))
         if not rows or not {*CELL, "metric", "value"} <= {*rows[0]}:
             raise PrunemarkError(f"{self.name}: {RESULTS} does not have the columns of a results table")
@@ -70,7 +70,9 @@ def open_run(path: Path) -> Run:
         return Run(str(path), read_repository(root), root / "mlflow.db")
     if (path / "results.csv").is_file():
         return Run(str(path), read_example(path))
-    raise PrunemarkError(f"{path}: no results.csv there, neither in {REPORT}")
+    raise PrunemarkError(
+        f"{path}: no results.csv there, nor in its {REPORT}; `prunemark build` makes it, `dvc pull` brings it"
+    )
 
 
 def read_repository(root: Path) -> Read:

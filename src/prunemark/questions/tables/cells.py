@@ -28,6 +28,8 @@ COUNTED = (
 # Programs write as many digits as there are and drop the last zeros: every number is as good as its longest neighbour.
 MACHINE_DECIMALS = 7
 EXACT = Decimal("1e-9")
+# Beyond this it is no result of a table, and exact arithmetic would take long.
+LARGEST_EXPONENT = 300
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def quantity(text: str) -> Quantity | None:
     """The single number of a cell, also before a spread or an interval; ``None`` where it holds anything else."""
     bare = MARKS.sub("", text.strip()).strip()
     found = SINGLE.fullmatch(bare) or WITHIN.fullmatch(bare)
-    if found is None:
+    if found is None or abs(number(found["v"]).value.adjusted()) > LARGEST_EXPONENT:
         return None
     unit = found["unit"] or ""
     spread = "spread" in found.groupdict() and found["spread"] is not None

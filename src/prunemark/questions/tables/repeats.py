@@ -6,7 +6,8 @@ from prunemark.questions.tables.grid import Fault, Grid, Outcome
 
 
 def repeats(grid: Grid) -> Outcome:
-    """Rows are the same where all columns are that hold no results; an empty one means what stands above it."""
+    """Rows are the same where all columns are that hold no results; an empty one means what stands above it.
+    Results that round to each other agree."""
     check = "repeated rows agree"
     keys = [column for column in grid.columns if not column.measured]
     results = [column for column in grid.columns if column.measured]
@@ -22,7 +23,7 @@ def repeats(grid: Grid) -> Outcome:
         first = seen.setdefault(tuple(above), i)
         for column in results if first != i else []:
             there, here = (grid.numbers[column.index][row] for row in (first, i))
-            if there and here and there.value != here.value:
+            if there and here and abs(there.value - here.value) > there.half + here.half:
                 same = " ".join(filter(None, above))
                 other = f"{grid.texts[column.index][first]}, as in row {first + 1} of the same {same}"
                 faults.append(grid.fault(i, column, other))

@@ -80,6 +80,8 @@ def counts(grid: Grid) -> Outcome:
         rows = list(grid.rows(value, hits[0], sizes[0]))
         whole = grid.whole(value, [i for i, _ in rows])
         for i, (q, k, n) in rows:
+            if k.value != int(k.value) or n.value != int(n.value):
+                continue
             checked += 1
             if not 0 <= k.value <= n.value or n.value == 0:
                 faults.append(grid.fault(i, hits[0], f"0 to {n.value}"))
