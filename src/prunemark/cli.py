@@ -98,11 +98,45 @@ def publish() -> None:
 
 
 @app.command()
-def audit() -> None:
+def audit(
+    crate: Annotated[Path | None, typer.Option(help="a signed crate of this run")] = None,
+    signed_by: Annotated[Path | None, typer.Option(help="who may have signed it: allowed signers, or a key")] = None,
+) -> None:
     """Check that everything under data/ is accounted for and chains; exit status 1 and a line per break otherwise."""
+    from prunemark.evidence.signed import audit_signed
     from prunemark.provenance.audit import audit as run
 
-    sys.exit(run())
+    unsigned = audit_signed(crate, signed_by)
+    sys.exit(run() or unsigned)
+
+
+@app.command("crate")
+def write_crate(out: Annotated[Path, typer.Option(help="a zip where it ends with .zip, else a folder")]) -> None:
+    """Write the finished run as an RO-Crate that anyone can check with the verifier in it."""
+    from prunemark.evidence.crate import write_crate as run
+
+    print(run(out))
+
+
+@app.command()
+def sign(
+    crate: Annotated[Path, typer.Argument(help="a zip or a folder")],
+    key: Annotated[Path, typer.Option(help="a private SSH key, such as ~/.ssh/id_ed25519")],
+) -> None:
+    """Sign a crate's manifest with an SSH key."""
+    from prunemark.evidence.signed import sign_crate
+
+    sign_crate(crate, key.expanduser())
+
+
+@app.command()
+def checklist(out: Annotated[Path, typer.Option()] = Path("REPRODUCIBILITY.md")) -> None:
+    """Answer the factual items of the NeurIPS and REFORMS checklists from receipts, journals and params.yaml."""
+    from prunemark.evidence.checklist import checklist as answered
+    from prunemark.evidence.run import read_run
+    from prunemark.files import write_bytes
+
+    write_bytes(out, answered(read_run()).encode())
 
 
 ForMachines = Annotated[bool, typer.Option("--json", help="everything, for machines")]

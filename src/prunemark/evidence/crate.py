@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import zipfile
 from pathlib import Path
 
 from prunemark.errors import PrunemarkError
 from prunemark.evidence import verify
+from prunemark.evidence.archive import write_folder, write_zip
 from prunemark.evidence.checklist import checklist
 from prunemark.evidence.metadata import metadata
 from prunemark.evidence.run import Run, read_run, sha256
@@ -17,8 +17,8 @@ README = """\
 # A run of prunemark
 
 `ro-crate-metadata.json` describes the run (RO-Crate, profile Workflow Run Crate), `data/report/report.html` shows what
-came out, `REPRODUCIBILITY.md` answers checklists from the receipts. Every stage run left a receipt (`data/**/receipt.json`:
-command, parameters, SHA-256 of inputs, outputs and code) and a journal entry (`data/journal`: when, where, with what).
+came out, `REPRODUCIBILITY.md` answers checklists. Every stage run left a receipt (`data/**/receipt.json`: command,
+parameters, SHA-256 of inputs, outputs and code) and a journal entry (`data/journal`: when, where, with what).
 
     python verify.py                            # needs Python 3.9 and nothing else; exit status 1 and a line per break
     sha256sum -c manifest-sha256.txt            # the files alone
@@ -27,7 +27,6 @@ command, parameters, SHA-256 of inputs, outputs and code) and a journal entry (`
 `referenced-sha256.txt` lists what stayed outside: images, weights, masks and secrets, by the hashes that receipts hold.
 A verifier that lies in the crate it judges proves nothing to a sceptic: take `verify.py` from the repository.
 """
-EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
 def write_crate(out: Path) -> str:
@@ -52,7 +51,9 @@ def write_crate(out: Path) -> str:
     finally:
         shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
     outside = f"{len(run.referenced)} referred to by their hashes"
-    return f"{out}: {len(run.receipts)} receipts, {len(files)} files, {outside}; manifest {sha256(files[verify.MANIFEST])}"
+    return (
+        f"{out}: {len(run.receipts)} receipts, {len(files)} files, {outside}; manifest {sha256(files[verify.MANIFEST])}"
+    )
 
 
 def contents(run: Run) -> dict[str, bytes]:
@@ -70,18 +71,3 @@ def contents(run: Run) -> dict[str, bytes]:
 def listing(hashes: dict[str, str]) -> bytes:
     """{path: SHA-256} in the form of sha256sum, sorted."""
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(hashes.items())).encode()
-
-
-def write_folder(out: Path, files: dict[str, bytes]) -> None:
-    for name, content in files.items():
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / name).write_bytes(content)
-
-
-def write_zip(out: Path, files: dict[str, bytes]) -> None:
-    """The same files give the same bytes: sorted, and without times."""
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name, content in sorted(files.items()):
-            info = zipfile.ZipInfo(name, EARLIEST)
-            info.external_attr = 0o100644 << 16
-            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
