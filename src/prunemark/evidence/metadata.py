@@ -53,7 +53,8 @@ class Graph:
                 made = self.crate.add(File(self.crate, dest_path=name, properties=described(name, content)))
                 self.known[made.id] = made
         for name, digest in sorted(run.referenced.items()):
-            facts = {"@type": "CreativeWork", "name": name, "sha256": digest}
+            kind = "SoftwareSourceCode" if name.startswith("src/") else "CreativeWork"
+            facts = {"@type": kind, "name": name, "sha256": digest}
             size = {"contentSize": str(run.sizes[name])} if name in run.sizes else {}
             self.once(f"#{quote(name)}", {**facts, **size, "description": "not in the crate"})
         self.workflow = self.crate.add_workflow(

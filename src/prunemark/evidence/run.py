@@ -48,6 +48,8 @@ def read_run() -> Run:
     run.carried[PARAMS.as_posix()] = PARAMS.read_bytes()
     for step in grid.all_steps(run.params):
         add_step(run, str(step.folder))
+    if run.receipts[str(grid.report(run.params).folder)]["parameters"].get("asked") != run.params.digest():
+        raise PrunemarkError(f"{PARAMS}: asks for something else than the report was made for: build it first")
     for name in ("Snakefile", "constraints.txt", *map(str, sorted(Path("workflow/rules").glob("*.smk")))):
         if not Path(name).is_file():
             raise PrunemarkError(f"{name}: no such file: a crate is made in the folder of the repository")

@@ -49,7 +49,7 @@ def signature_fault(content: bytes, signature: bytes, signers: Path) -> str | No
         ]
     if any(check.returncode == 0 for check in checks):
         return None
-    return f"its signature does not hold: {first_line(checks[0])}"
+    return f"its signature does not hold: {first_line(checks[0]).replace(str(allowed), str(signers))}"
 
 
 def allowed_signers(content: bytes) -> bytes:
