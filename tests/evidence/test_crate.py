@@ -111,12 +111,16 @@ def test_two_codes_are_not_one_run(repository: Path, tmp_path: Path) -> None:
         write_crate(tmp_path / "crate")
 
 
-def test_a_folder_that_is_not_empty_stays_as_it_is(repository: Path, tmp_path: Path) -> None:
-    (tmp_path / "crate").mkdir()
-    (tmp_path / "crate/mine.txt").write_text("mine")
-    with pytest.raises(PrunemarkError, match="not empty"):
-        write_crate(tmp_path / "crate")
-    assert [path.name for path in (tmp_path / "crate").iterdir()] == ["mine.txt"]
+@pytest.mark.parametrize("name", ["full", "file", "folder.zip"])
+def test_what_is_there_already_stays_as_it_is(repository: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder.zip").mkdir()
+    before = sorted(path for path in tmp_path.rglob("*") if not path.is_relative_to(repository))
+    with pytest.raises(PrunemarkError, match="is there already"):
+        write_crate(tmp_path / name)
+    assert sorted(path for path in tmp_path.rglob("*") if not path.is_relative_to(repository)) == before
 
 
 def test_rocrate_reads_every_step_as_an_action(crate: Path) -> None:

@@ -336,6 +336,12 @@ def test_a_truncated_zip_is_one_line_and_status_1(crate: Path, tmp_path: Path) -
     assert "cannot be read as a crate" in done.stdout
 
 
+def test_a_name_that_is_no_text_is_one_line_and_status_1(tmp_path: Path) -> None:
+    done = run(verify.__file__, os.fsdecode(b"\xff.zip"), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
 def test_a_break_is_status_1(tampered: Path, tmp_path: Path) -> None:
     flipped("params.yaml")(tampered)
     done = run("crate/verify.py", cwd=tmp_path)

@@ -34,16 +34,18 @@ def write_crate(out: Path) -> str:
     Returns what there is to say of it.
 
     Raises:
-        PrunemarkError: the run is not finished or does not chain, or ``out`` is a folder that is not empty.
+        PrunemarkError: the run is not finished or does not chain, or at ``out`` there is something else already.
     """
-    if out.is_dir() and any(out.iterdir()):
-        raise PrunemarkError(f"{out}: not empty; allowed: a new folder, or a name that ends with .zip")
+    zips = out.suffix == ".zip"
+    taken = zips or any(out.iterdir()) if out.is_dir() else out.exists() and not zips
+    if taken:
+        raise PrunemarkError(f"{out}: is there already; allowed: a new or empty folder, or a file that ends with .zip")
     run = read_run()
     files = contents(run)
     partial = out.with_name(out.name + PARTIAL)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        (write_zip if out.suffix == ".zip" else write_folder)(partial, files)
+        (write_zip if zips else write_folder)(partial, files)
         breaks = verify.verify(str(partial))[0].breaks
         if breaks:
             raise PrunemarkError(f"the run does not chain: {breaks[0]} ({len(breaks)} breaks): `prunemark audit`")

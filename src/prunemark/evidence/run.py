@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,13 +101,15 @@ def add_code(run: Run) -> None:
             run.carried[name] = content
 
 
-def code_contents(name: str, commits: list[str]) -> Any:
+def code_contents(name: str, commits: list[str]) -> Iterator[bytes]:
     if Path(name).is_file():
         yield Path(name).read_bytes()
     for commit in commits:
-        done = subprocess.run(["git", "cat-file", "blob", f"{commit}:{name}"], capture_output=True)
-        if done.returncode == 0:
-            yield done.stdout
+        try:
+            done = subprocess.run(["git", "cat-file", "blob", f"{commit}:{name}"], capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError):  # no git, no history: the code is referred to, not carried
+            continue
+        yield done.stdout
 
 
 def sha256(content: bytes) -> str:

@@ -40,7 +40,7 @@ class Crate:
         if self.zip:
             return [(i.filename, i.file_size, i.external_attr >> 16) for i in self.zip.infolist() if not i.is_dir()]
         places = sorted(os.path.join(top, name) for top, dirs, files in os.walk(self.path) for name in dirs + files)
-        found = [(os.path.relpath(place, self.path), os.lstat(place)) for place in places]
+        found = [(os.path.relpath(place, self.path).replace(os.sep, "/"), os.lstat(place)) for place in places]
         return [(name, s.st_size, s.st_mode) for name, s in found if not stat.S_ISDIR(s.st_mode)]
 
     def fault(self, name: str, reason: str) -> None:
@@ -144,7 +144,7 @@ if __name__ == "__main__":
     try:
         checked, unchecked = verify(where)
     except Exception as error:
-        sys.exit(print(f"{where}: cannot be read as a crate ({type(error).__name__}: {error})") or 1)
+        sys.exit(print(f"{where!a}: cannot be read as a crate: {error!a}") or 1)
     print("\n".join(checked.breaks) or f"{len(checked.hashes)} files, all as the manifest says; their receipts chain")
     print(f"not checked: {len(unchecked)} files only referred to, sources of raw data, whose crate it is, any rerun")
     sys.exit(int(bool(checked.breaks)))
