@@ -22,13 +22,14 @@ SCORES = "data/scores/cifar10-jpeg/simclr-r18w16/0/uchida/0/magnitude/0.5/cifar1
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The owner's key, and another's; a list of signers that names the owner, and one that names nobody known."""
+    """The owner's key, and another's; lists of signers that name the owner, one of them for other files."""
     folder = tmp_path_factory.mktemp("keys")
     for name, kind in (("owner", "ed25519"), ("other", "ed25519"), ("ecdsa", "ecdsa")):
         command = ("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"{name}@example.org", "-f", str(folder / name))
         subprocess.run(command, check=True)
     owner = (folder / "owner.pub").read_text()
     (folder / "allowed").write_text(f'# who signs\nowner@example.org namespaces="prunemark" {owner}')
+    (folder / "wide").write_text(f"*@example.org,someone {owner}")
     (folder / "for-files").write_text(f'owner@example.org namespaces="file" {owner}')
     return folder
 
@@ -45,7 +46,7 @@ def lines(crate: Path, signers: Path) -> list[str]:
     return [str(fault) for fault in signed_breaks(crate, signers)]
 
 
-@pytest.mark.parametrize("signers", ["allowed", "owner.pub"])
+@pytest.mark.parametrize("signers", ["allowed", "wide", "owner.pub"])
 def test_a_signed_crate_is_accepted(signed: Path, keys: Path, signers: str) -> None:
     assert lines(signed, keys / signers) == []
     assert verify(str(signed))[0].breaks == []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -300,6 +302,35 @@ def test_a_hostile_zip_is_named(crate: Path, tmp_path: Path, name: str) -> None:
         make(archive)
     assert named(lines_of(tmp_path / "crate.zip"), expected)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["crate.zip"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_damage_is_found_or_changes_nothing(archive: bytes, tmp_path: Path, seed: int) -> None:
+    """A flipped bit, a lost end, some lost bytes: whatever the zip still gives without a break is what it gave."""
+    draw, damaged = random.Random(seed), bytearray(archive)
+    place = draw.randrange(len(damaged))
+    if seed % 4 == 0:
+        del damaged[place:]
+    elif seed % 4 == 1:
+        del damaged[place : place + draw.randrange(1, 50)]
+    else:
+        damaged[place] ^= 1 << draw.randrange(8)
+    (tmp_path / "crate.zip").write_bytes(damaged)
+    try:
+        lines = lines_of(tmp_path / "crate.zip")
+    except Exception as error:
+        assert not isinstance(error, AssertionError | AttributeError | NameError)
+        return
+    with zipfile.ZipFile(io.BytesIO(archive)) as honest, zipfile.ZipFile(tmp_path / "crate.zip") as other:
+        assert lines or {n: honest.read(n) for n in honest.namelist()} == {n: other.read(n) for n in other.namelist()}
+
+
+@pytest.fixture(scope="module")
+def archive(crate: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("archive") / "crate.zip"
+    with zipped(crate, path):
+        pass
+    return path.read_bytes()
 
 
 def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -41,7 +41,7 @@ def signature_fault(content: bytes, signature: bytes, signers: Path) -> str | No
         file.write_bytes(signature)
         allowed.write_bytes(allowed_signers(signers.read_bytes()))
         found = ssh_keygen("find-principals", b"", "-s", str(file), "-f", str(allowed))
-        if found.returncode:
+        if found.returncode or not found.stdout.strip():
             return f"is not signed by a key of {signers}: {first_line(found)}"
         checks = [
             ssh_keygen("verify", content, "-f", str(allowed), "-I", who, "-n", NAMESPACE, "-s", str(file))
