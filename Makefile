@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check bench slow clean
+.PHONY: run test check bench slow crate-check clean
 
 run: $(VENV)/run
 	$(BIN)/prunemark build
@@ -22,6 +22,12 @@ check: $(VENV)/dev
 	$(BIN)/lint-imports
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --lint
 
+# roc-validator pins packages that prunemark uses in other versions, so it has an environment of its own; rocrate 0.13
+# is the one that holds a copy of RO-Crate 1.1's terms.
+crate-check: $(VENV)/dev $(VENV)-crate/done
+	PRUNEMARK_ROC_PYTHON="$(CURDIR)/$(VENV)-crate/bin/python" PATH="$(CURDIR)/$(BIN):$$PATH" \
+	$(BIN)/python -m pytest tests/evidence -k roc_validator
+
 bench: $(VENV)/bench run
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/engine_speed.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/cell_speed.py
@@ -29,7 +35,7 @@ bench: $(VENV)/bench run
 	$(BIN)/python bench/train_speed.py
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-crate
 
 # PyTorch first: where its pinned version is already there or built for this machine, nothing pulls another one.
 $(VENV)/run: pyproject.toml constraints.txt
@@ -44,4 +50,9 @@ $(VENV)/dev: $(VENV)/run
 
 $(VENV)/bench: $(VENV)/run
 	$(PIP) --editable '.[bench]'
+	touch $@
+
+$(VENV)-crate/done:
+	$(PYTHON) -m venv $(VENV)-crate
+	$(VENV)-crate/bin/python -m pip install --quiet --disable-pip-version-check roc-validator==0.13.0 rocrate==0.13.0
 	touch $@

@@ -6,8 +6,9 @@ import functools
 import os
 import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -97,11 +98,119 @@ def publish() -> None:
 
 
 @app.command()
-def audit() -> None:
+def audit(
+    crate: Annotated[Path | None, typer.Option(help="a signed crate of this run")] = None,
+    signed_by: Annotated[Path | None, typer.Option(help="who may have signed it: allowed signers, or a key")] = None,
+) -> None:
     """Check that everything under data/ is accounted for and chains; exit status 1 and a line per break otherwise."""
+    from prunemark.evidence.signed import audit_signed
     from prunemark.provenance.audit import audit as run
 
-    sys.exit(run())
+    unsigned = audit_signed(crate, signed_by)
+    sys.exit(run() or unsigned)
+
+
+@app.command("crate")
+def write_crate(out: Annotated[Path, typer.Option(help="a zip where it ends with .zip, else a folder")]) -> None:
+    """Write the finished run as an RO-Crate that anyone can check with the verifier in it."""
+    from prunemark.evidence.crate import write_crate as run
+
+    print(run(out))
+
+
+@app.command()
+def sign(
+    crate: Annotated[Path, typer.Argument(help="a zip or a folder")],
+    key: Annotated[Path, typer.Option(help="a private SSH key, such as ~/.ssh/id_ed25519")],
+) -> None:
+    """Sign a crate's manifest with an SSH key."""
+    from prunemark.evidence.signed import sign_crate
+
+    sign_crate(crate, key.expanduser())
+
+
+@app.command()
+def checklist(out: Annotated[Path, typer.Option()] = Path("REPRODUCIBILITY.md")) -> None:
+    """Answer the factual items of the NeurIPS and REFORMS checklists from receipts, journals and params.yaml."""
+    from prunemark.evidence.checklist import checklist as answered
+    from prunemark.evidence.run import read_run
+    from prunemark.files import write_bytes
+
+    write_bytes(out, answered(read_run()).encode())
+
+
+ForMachines = Annotated[bool, typer.Option("--json", help="everything, for machines")]
+
+
+@app.command(context_settings={"ignore_unknown_options": True})  # a number may be negative
+def why(
+    number: Annotated[str, typer.Argument(help="'accuracy[pruner=magnitude rate=0.9 head=refit]', 0.853 or 85.3")],
+    run: Annotated[Path, typer.Option(help="a repository, or a run kept like those under examples/")] = Path("."),
+    json: ForMachines = False,
+) -> None:
+    """Where does a number come from? Its row, its formula, and the chain of receipts back to the raw data."""
+    from prunemark.questions import why_text
+    from prunemark.questions.sources import open_run
+    from prunemark.questions.why import why as ask
+
+    answer = ask(open_run(run), number)
+    say(answer.facts() if json else why_text.lines(answer))
+
+
+@app.command()
+def impact(
+    what: Annotated[str, typer.Argument(help="a source file, a data file, params.yaml, or a commit")],
+    json: ForMachines = False,
+) -> None:
+    """Which reported numbers does a file invalidate, or the code of a commit?"""
+    from prunemark.questions import impact_text
+    from prunemark.questions.impact import impact as ask
+
+    found = ask(what)
+    say(found.facts() if json else impact_text.lines(found))
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="a commit, COMMIT:folder, or the path of a run")],
+    after: Annotated[str, typer.Argument(help="the same")],
+    json: ForMachines = False,
+) -> None:
+    """Which numbers moved between two runs, by how much, and because of what? Exit status 1 where any did."""
+    from prunemark.questions import diff_text
+    from prunemark.questions.diff import diff as ask
+    from prunemark.questions.versions import open_version
+
+    found = ask(open_version(before), open_version(after))
+    say(found.facts() if json else diff_text.lines(found))
+    sys.exit(bool(found.moved or found.appeared or found.vanished))
+
+
+@app.command("check-table")
+def check_table(
+    file: Annotated[Path, typer.Argument(help="a Markdown, CSV or LaTeX file with any tables")],
+    n: Annotated[int | None, typer.Option(min=1, help="trials of every share, where no column says so")] = None,
+    json: ForMachines = False,
+) -> None:
+    """Can these tables be right? Exit status 0 if no error is found, 1 if some are, 2 if there is no table."""
+    from prunemark.questions.tables import check_table as tables
+
+    verdicts = tables.check_tables(file, n)
+    if not verdicts:
+        raise PrunemarkError(f"{file}: no table found; allowed: Markdown, CSV, LaTeX tabulars, with a header and rows")
+    say(tables.facts(verdicts) if json else tables.lines(file, verdicts))
+    sys.exit(any(found.faults for found in verdicts))
+
+
+def say(answer: dict[str, Any] | Iterable[str]) -> None:
+    """Print an answer: facts as JSON, words line by line."""
+    from prunemark.files import canonical_json
+
+    if isinstance(answer, dict):
+        print(canonical_json(answer), end="")
+    else:
+        for line in answer:
+            print(line)
 
 
 @functools.cache

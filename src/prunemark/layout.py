@@ -17,6 +17,7 @@ Methods = tuple[tuple[str, str], ...]
 STAGES = ("fetch", "train", "watermark", "prune", "evaluate", "report")
 FOLDERS = dict(zip(STAGES, ("raw", "encoders", "marked", "pruned", "scores", "report"), strict=True))
 ORIGINAL = ("original", "0")
+CLAIMS = "claims.yaml"
 ARTEFACTS = {
     "data": ("images.safetensors", "dataset.json"),
     "encoder": ("encoder.safetensors", "objective.safetensors", "training.json"),
@@ -32,6 +33,7 @@ ARTEFACTS = {
     "report": (
         "results.csv",
         "landmarks.csv",
+        "claims.json",
         "metrics.json",
         "conditions.json",
         "report.html",
@@ -67,8 +69,8 @@ class Folder(str):
 @dataclass(frozen=True)
 class Step:
     """One stage run: its sub-command (and module in stages/), its folder, its parameters, the methods it loads by name,
-    the folders it reads and, of these, those it waits for. Every folder holds the artefacts of its kind and, written
-    last, a receipt.
+    the folders it reads and, of these, those it waits for, and files beside params.yaml that a user wrote. Every folder
+    holds the artefacts of its kind and, written last, a receipt.
 
     ``needs`` leaves out what another one of them has read: that one's receipt holds its hashes, so nothing can change
     unnoticed, and every edge costs time in planning.
@@ -80,6 +82,7 @@ class Step:
     methods: Methods
     reads: tuple[Folder, ...]
     needs: tuple[Folder, ...]
+    files: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> list[str]:

@@ -6,31 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from prunemark.consistency import complete
 from prunemark.errors import PrunemarkError
 from prunemark.params import Alteration, Check, Dataset, Encoder, Params, Pruner, Strict, Structured, Watermark
+from prunemark.yaml_file import read_yaml
 
 PARAMS = Path("params.yaml")
 
 
 def read_params(path: Path = PARAMS) -> Params:
-    """Read and check params.yaml (YAML 1.2, as DVC reads it).
+    """Read and check params.yaml.
 
     Raises:
         PrunemarkError: one line naming the file, the key, the value found and what is allowed.
     """
-    try:
-        raw = YAML(typ="safe").load(path)
-    except (FileNotFoundError, IsADirectoryError):
-        raise PrunemarkError(f"{path}: no such file") from None
-    except MarkedYAMLError as error:
-        where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
-        raise PrunemarkError(f"{path}: not YAML: {(error.problem or error.context or '').strip()}{where}") from None
-    except YAMLError as error:  # bytes that are no text
-        raise PrunemarkError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
+    raw = read_yaml(path)
     try:
         return complete(Params.model_validate(raw))
     except ValidationError as error:

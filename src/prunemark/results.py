@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from prunemark.cell import CELL
 from prunemark.metrics.intervals import holm, wilson
 from prunemark.scores import Row, rounded
 
 SCHEMA = 1
-CELL = ("dataset", "encoder", "seed", "watermark", "key", "pruner", "rate", "probe_dataset")
 COLUMNS = (
     "schema", "dataset", "encoder", "seed", "watermark", "key", "check", "pruner", "rate", "probe_dataset", "head",
     "metric", "unit", "value", "k", "n", "ci_low", "ci_high", "statistic", "threshold", "fpr", "fpr_upper",
@@ -26,6 +26,8 @@ FAMILY = ("dataset", "encoder", "seed", "watermark", "key", "probe_dataset", "he
 TRIALS = ("keys", "wrong keys", "benign copies")
 BOOTSTRAP_SEEDS = 5
 RESAMPLES = 10_000
+# A difference of two shares is off by its last bits.
+SLACK = 1e-9
 
 
 def table(scored: Iterable[tuple[tuple[str, ...], dict[str, Any]]]) -> list[Row]:
@@ -161,6 +163,11 @@ def spread(means: np.ndarray, within: Row) -> tuple[float | None, float | None, 
 def resamples(seeds: int) -> np.ndarray:
     """Which seeds each draw of the bootstrap takes, (draws, seeds): the same for every number of the report."""
     return np.random.default_rng(0).integers(0, seeds, (RESAMPLES, seeds))
+
+
+def beyond(before: float, now: float, utility_drop: float) -> bool:
+    """Whether accuracy through refitted heads, in means over seeds, fell by more than the utility gate allows."""
+    return before - now > utility_drop + SLACK
 
 
 def pruners(asked: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -254,6 +254,7 @@ def report(
     asked: Annotated[str, typer.Option(help="SHA-256 of what params.yaml asks for")],
     out: Annotated[Path, typer.Option()],
     params: Annotated[Path, typer.Option()] = Path("params.yaml"),
+    claims: Annotated[Path, typer.Option()] = Path("claims.yaml"),
 ) -> None:
     """Make the results table and the page."""
     from prunemark import grid, layout
@@ -267,4 +268,4 @@ def report(
     scores = [Path(folder) for folder in evaluated if folder.names]
     timed = [Path(folder) for folder in evaluated if not folder.names]
     earlier = [Path(step.folder) for stage in layout.STAGES[:-1] for step in grid.steps(found, stage)]
-    run(scores, timed, earlier, found.model_dump(mode="json"), asked, out)
+    run(scores, timed, earlier, found.model_dump(mode="json"), asked, claims, out)

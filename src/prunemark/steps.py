@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from prunemark.axes import checks_on, keyed_copies, sees_labels
 from prunemark.layout import (
+    CLAIMS,
     ORIGINAL,
     Folder,
     Parameters,
@@ -234,5 +235,5 @@ def latency(params: Params, dataset: str, encoder: str, pruner: str) -> Step:
 def report(params: Params, needs: tuple[Folder, ...]) -> Step:
     """Everything that was evaluated, in one page and its tables."""
     out = Folder.of("report", "report")
-    parameters = {"params": "params.yaml", "asked": params.digest(), "out": out}
-    return Step("report", out, parameters, (), needs, needs)
+    parameters = {"params": "params.yaml", "asked": params.digest(), "claims": CLAIMS, "out": out}
+    return Step("report", out, parameters, (), needs, needs, (CLAIMS,))

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from repository import Repository
@@ -42,10 +43,29 @@ def replaced(name: str, old: str, new: str, rehash: bool = False) -> Callable[[R
 
 def hash_anew(repository: Repository, name: str) -> None:
     """What a forger does: put the altered file's hash into its receipt."""
-    receipt = repository.folder / Path(name).parent / "receipt.json"
+    digest = hashlib.sha256((repository.folder / name).read_bytes()).hexdigest()
+    edit_receipt(repository, Path(name).parent, lambda content: content["outputs"].update({name: digest}))
+
+
+def edit_receipt(repository: Repository, folder: str | Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    receipt = repository.folder / folder / "receipt.json"
     content = json.loads(receipt.read_text())
-    content["outputs"][name] = hashlib.sha256((repository.folder / name).read_bytes()).hexdigest()
+    edit(content)
     receipt.write_text(json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False) + "\n")
+
+
+def weaken_a_claim_and_hash_anew(repository: Repository) -> None:
+    repository.edit("claims.yaml", "at_least: -0.1}", "at_least: -1}")
+    digest = hashlib.sha256((repository.folder / "claims.yaml").read_bytes()).hexdigest()
+    edit_receipt(repository, REPORT, lambda content: content["inputs"].update({"claims.yaml": digest}))
+
+
+def remove_claims(repository: Repository) -> None:
+    (repository.folder / "claims.yaml").unlink()
+
+
+def forget_claims(repository: Repository) -> None:
+    edit_receipt(repository, REPORT, lambda content: content["inputs"].pop("claims.yaml"))
 
 
 def first_number(repository: Repository) -> str:
@@ -143,6 +163,28 @@ FRAUDS: dict[str, tuple[Callable[[Repository], None], str]] = {
     "a receipt whose outputs are no hashes": (
         replaced(f"{SCORES}/receipt.json", '"inputs": {', '"inputs": {\n  "data": 1,'),
         f"{SCORES}/receipt.json: its inputs are not those",
+    ),
+    "a predicate weakened in claims.yaml": (
+        replaced("claims.yaml", "at_least: -0.1}", "at_least: -1}"),
+        "claims.yaml: sha256 is",
+    ),
+    "the predicate, hashed anew": (weaken_a_claim_and_hash_anew, f"{REPORT}/claims.json: does not come out again"),
+    "claims.yaml removed": (remove_claims, "claims.yaml: missing"),
+    "claims.yaml no input any more": (
+        forget_claims,
+        f"{REPORT}/receipt.json: does not name its input claims.yaml",
+    ),
+    "a verdict in claims.json": (
+        replaced(f"{REPORT}/claims.json", '"verdict": "refuted"', '"verdict": "supported"'),
+        f"{REPORT}/claims.json: does not come out again",
+    ),
+    "a verdict, hashed anew": (
+        replaced(f"{REPORT}/claims.json", '"verdict": "refuted"', '"verdict": "supported"', rehash=True),
+        f"{REPORT}/claims.json: does not come out again",
+    ),
+    "a verdict on the page, hashed anew": (
+        replaced(f"{REPORT}/report.html", "\u2717 refuted", "\u2713 supported", rehash=True),
+        f"{REPORT}/report.html: does not come out again",
     ),
     "a directory in a receipt's place": (a_directory_for_a_receipt, f"{SCORES}/receipt.json: cannot be read"),
 }

@@ -96,6 +96,25 @@ def test_an_edited_scheme_reruns_from_its_marking_on(copy: Repository) -> None:
     assert planned["prune"] == 2
 
 
+def test_an_edited_claim_states_the_report_anew_and_nothing_else(copy: Repository) -> None:
+    before = copy.hashes()
+    copy.edit("claims.yaml", "at_most: 0.05}", "at_most: 0.04}")
+    assert copy.planned() == {"report": 1}
+    build_by("dvc", copy)
+    nothing_to_do(copy)
+    assert copy.hashes() == before
+    assert "all accounted for" in copy.run("prunemark", "audit")
+
+
+def test_a_faulty_claim_is_one_line_before_anything_runs(copy: Repository) -> None:
+    copy.edit("claims.yaml", "kind: [weights]", "kind: [weights], pruner: [lamp]")
+    done = copy.attempt("snakemake", "-n", "--forceall")
+    assert done.returncode == 2
+    assert done.stdout.splitlines()[-1] == (
+        "prunemark: claims.yaml: accuracy-to-one-half.where.pruner: 'lamp' is not one of magnitude, random, rested"
+    )
+
+
 def test_a_new_pruner_file_reruns_nothing(copy: Repository) -> None:
     source = copy.folder / "src/prunemark/pruners/magnitude.py"
     source.with_name("largest.py").write_text(source.read_text().replace(".abs()", ".abs().neg()"))

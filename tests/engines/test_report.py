@@ -11,16 +11,18 @@ READ = """
 import json, sys
 from pathlib import Path
 from prunemark import grid
+from prunemark.claims.file import read_claims
 from prunemark.params_file import read_params
 from prunemark.stages.report import compose
 params, opened = read_params(), set()
 scores = [Path(step.folder) for step in grid.steps(params, "evaluate") if step.folder.names]
+claims = read_claims(Path("claims.yaml"), params.model_dump(mode="json"))
 stated = json.loads(Path("data/report/conditions.json").read_text())
 def note(event, arguments):
     if event == "open" and isinstance(arguments[0], (str, bytes)) and arguments[1] == "r":
         opened.add(str(Path(str(arguments[0]))))
 sys.addaudithook(note)
-files = compose(scores, params.model_dump(mode="json"), stated)
+files = compose(scores, params.model_dump(mode="json"), claims, stated)
 print(json.dumps([sorted(opened), {name: len(content) for name, content in files.items()}]))
 """
 

@@ -15,12 +15,16 @@ import numpy as np
 from PIL import Image
 
 from prunemark import landmarks, results, scores
+from prunemark.claims.schema import Claim
+from prunemark.claims.verdicts import judge
 from prunemark.metrics.roc import area, roc
 from prunemark.page import render as page
 from prunemark.page.evidence import Evidence
 from prunemark.record import flags
 
 RATES = ("0.5", "0.9")
+CLAIM = {"says": "<Half> is lost.", "holds": [{"metric": "error", "head": "refit", "above": 0.5}], "needs": {"rate": 1}}
+NO_CLAIMS = {"claims": []}
 ONE = {"magnitude": {"method": "magnitude"}}
 CLASSES = 4
 IMAGES = 200
@@ -149,7 +153,8 @@ def render(params=None, conditions=None):
     summaries = results.summarise(rows)
     found = landmarks.landmarks(rows, summaries, params)
     conditions = CONDITIONS if conditions is None else conditions
-    return page.render(rows, summaries, found, contents, params, conditions, evidence(contents)), rows
+    judged = judge({"error": Claim.model_validate(CLAIM)}, rows, params)
+    return page.render(rows, summaries, found, contents, params, conditions, judged, evidence(contents)), rows
 
 
 def evidence(contents):
@@ -303,6 +308,8 @@ class Reader:
             )
             place = "/".join(entry[name] for name in landmarks.PLACE)
             return f"landmarks.csv line {source['line']}: {entry['what']}, {place}; {source.get('note', '')}"
+        if "lines" in source:
+            return f"results.csv lines {source['lines']}"
         if "journals" in source:
             return f"journal of {source['journals']}"
         group = self.groups[self.places[source["groups"][0]]]

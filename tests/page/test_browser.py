@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from pages import CLASSES, ONE, Reader, asked, evidence, grid, render
+from pages import CLASSES, NO_CLAIMS, ONE, Reader, asked, evidence, grid, render
 
 from prunemark import results
 
@@ -119,7 +119,7 @@ def test_every_number_reaches_its_card_and_the_card_its_rows(tab, written):
     for href in cards:
         card = page.evaluate(CARD, href)
         assert card["open"], href
-        assert card["command"].startswith("snakemake --cores 1 --force data/scores/"), href
+        assert card["command"].startswith("snakemake --cores 1 --forcerun data/scores/"), href
         head, *lines = card["rows"] or [[]]
         assert bool(lines) == (href[1] != "c"), href
         for line in lines:
@@ -361,7 +361,9 @@ def test_a_run_without_classes_or_receipts_opens(tab, tmp_path):
     contents = grid(params)
     rows = results.table(contents.items())
     summaries = results.summarise(rows)
-    (tmp_path / "bare.html").write_text(made.render(rows, summaries, [], contents, params, {"scheme_seconds": {}}))
+    (tmp_path / "bare.html").write_text(
+        made.render(rows, summaries, [], contents, params, {"scheme_seconds": {}}, NO_CLAIMS)
+    )
     opened = tab(path=tmp_path / "bare.html", address="#s3")
     assert opened.faults == []
     assert "No receipt" in opened.text("#card-body")

@@ -6,7 +6,7 @@ import shlex
 
 import pages
 import pytest
-from pages import CONDITIONS, Reader, asked, evidence, grid
+from pages import CONDITIONS, NO_CLAIMS, Reader, asked, evidence, grid
 
 from prunemark import landmarks, methods, results
 from prunemark.page import library, render
@@ -103,7 +103,7 @@ def test_five_hundred_cells_are_at_most_three_megabytes(monkeypatch):
     rows = results.table(contents.items())
     summaries = results.summarise(rows)
     found = landmarks.landmarks(rows, summaries, FIVE_HUNDRED)
-    text = render.render(rows, summaries, found, contents, FIVE_HUNDRED, CONDITIONS, evidence(contents))
+    text = render.render(rows, summaries, found, contents, FIVE_HUNDRED, CONDITIONS, NO_CLAIMS, evidence(contents))
     assert len(Reader(text).rows) == len(rows)
     assert len(text.encode()) <= LARGEST
 

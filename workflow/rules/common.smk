@@ -4,8 +4,10 @@ import functools
 import gc
 import os
 import sys
+from pathlib import Path
 
 from prunemark import closure, grid, layout, lock, steps, zygote
+from prunemark.claims.file import read_claims
 from prunemark.errors import PrunemarkError
 from prunemark.params import CONTROLS
 from prunemark.params_file import read_params
@@ -13,6 +15,7 @@ from prunemark.record import flags
 
 try:
     PARAMS = read_params()
+    read_claims(Path(layout.CLAIMS), PARAMS.model_dump(mode="json"))  # a fault in it is said before hours of work
 except PrunemarkError as error:
     print(f"prunemark: {error}", file=sys.stderr)
     sys.exit(2)

@@ -7,9 +7,11 @@ rule report:
     input:
         receipts=receipts(grid.report),
         code=code(grid.report),
+        claims=layout.CLAIMS,
     output:
         "data/report/results.csv",
         "data/report/landmarks.csv",
+        "data/report/claims.json",
         "data/report/metrics.json",
         "data/report/conditions.json",
         "data/report/report.html",

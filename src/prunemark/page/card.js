@@ -62,6 +62,7 @@ function metricFacts(summary) {
 function sourceCard(source) {
   if (source.line) return landmarkCard(source);
   if (source.journals) return journalCard(source);
+  if (source.lines) return linesCard(source);
   const summaries = source.groups.map(summaryOf);
   const [said, value] = combined(source, summaries);
   const title = [[...new Set(summaries.map(named))].join("; "), source.column, value].filter((part) => part !== undefined).join(": ");
@@ -95,6 +96,14 @@ function landmarkCard(source) {
     title: `${entry.what}: ${entry.value || entry.note}`,
     parts: [said, facts(pairs), ...rowParts(summaries), ...chainParts(cellsOf(summaries))],
   };
+}
+
+function linesCard({ lines, note }) {
+  const summaries = lines.map((line) => alone(ROWS[line - 2]));
+  const pairs = unique(summaries.map((one) => one.metric)).flatMap((metric) => [
+    ["metric", PAGE.formulas[metric]?.words ?? metric], ["formula", PAGE.formulas[metric]?.formula ?? "none is known"]]);
+  const said = make("p", {}, "A figure of a claim, made of these rows of results.csv as the claims section says.");
+  return { title: note, parts: [said, facts(pairs), ...rowParts(summaries), ...chainParts(cellsOf(summaries))] };
 }
 
 function journalCard(source) {
@@ -134,7 +143,7 @@ function chainParts(cells) {
 function chainHead(folders) {
   const targets = folders.map((folder) => quoted(`${folder}/receipt.json`)).join(" ");
   return [
-    make("h3", {}, "Compute it again"), copied(`snakemake --cores 1 --force ${targets}`, "the command that computes it again"),
+    make("h3", {}, "Compute it again"), copied(`snakemake --cores 1 --forcerun ${targets}`, "the command that computes it again"),
     make("h3", {}, "Where it comes from"),
     make("p", {}, "Every step from the raw data on, with its receipt. Hashes are SHA-256, paths those of the repository."),
   ];

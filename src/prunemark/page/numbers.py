@@ -6,27 +6,26 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from prunemark.metrics.intervals import trials_needed, upper_bound
-from prunemark.results import GROUP, Summary
+from prunemark.results import GROUP, Summary, beyond
 from prunemark.scores import Row
 
 Point = tuple[str, ...]
 SUCCESS = ("VerSR", "AuthSR")
-# A difference of two shares is off by its last bits.
-SLACK = 1e-9
 INTERVALS = {"range": "range", "bootstrap": "bootstrap", "newcombe": "paired"}
 
 
 @dataclass(frozen=True)
 class Source:
     """Where a number comes from: groups of rows of results.csv (`prunemark.results.GROUP`), of which the second is
-    subtracted (``minus``) or divides (``share``) where ``how`` says so; or a line of landmarks.csv; or what journals
-    measured, by the parts of their folders after data/, where ``*`` stands for any. ``column``: of results.csv, where
-    that is not ``value``; ``note``: what was done with it.
+    subtracted (``minus``) or divides (``share``) where ``how`` says so; or lines of results.csv; or a line of
+    landmarks.csv; or what journals measured, by the parts of their folders after data/, where ``*`` stands for any.
+    ``column``: of results.csv, where that is not ``value``; ``note``: what was done with it.
     """
 
     groups: tuple[Point, ...] = ()
     column: str = "value"
     line: int = 0
+    lines: tuple[int, ...] = ()
     journals: str = ""
     how: str = ""
     note: str = ""
@@ -64,7 +63,7 @@ class Book:
         """Whether the refitted head lost more accuracy than the utility gate allows, against the same encoder's
         original; means over seeds."""
         before, now = self.get(original(point), "accuracy", "refit"), self.get(point, "accuracy", "refit")
-        return before is not None and now is not None and before.value - now.value > self.utility_drop + SLACK
+        return before is not None and now is not None and beyond(before.value, now.value, self.utility_drop)
 
     def moot(self, point: Point, summary: Summary) -> bool:
         """Whether this is a verdict on a watermark in an encoder beyond the gate."""

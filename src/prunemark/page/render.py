@@ -20,17 +20,18 @@ from prunemark.landmarks import COLUMNS, Entry, to_csv
 from prunemark.page import library, words
 from prunemark.page.cells import LARGEST_MATRIX, packed_cells
 from prunemark.page.chains import packed_chains
+from prunemark.page.claims import claim_cards
 from prunemark.page.comparison import comparison
 from prunemark.page.evidence import Evidence
 from prunemark.page.figures import figures, size_figures
 from prunemark.page.formulas import FORMULAS
 from prunemark.page.milestones import landmark_table
-from prunemark.page.numbers import SLACK, Book
+from prunemark.page.numbers import Book
 from prunemark.page.packed import packed_rows, packed_summaries
 from prunemark.page.shelf import Shelf
 from prunemark.page.speed import sizes, speeds
 from prunemark.page.tables import HEADS, Panel, keyed
-from prunemark.results import Summary, pruners
+from prunemark.results import SLACK, Summary, pruners
 from prunemark.scores import Row
 
 TEMPLATE = "render.html.j2"
@@ -48,10 +49,12 @@ def render(
     contents: dict[tuple[str, ...], dict[str, Any]],
     asked: dict[str, Any],
     conditions: dict[str, Any],
+    judged: dict[str, Any],
     evidence: Evidence | None = None,
 ) -> str:
     """The page, from the long table, its summary and landmarks, the content of every cell's scores.json, the content of
-    params.yaml, the conditions that `prunemark.stages.report.conditions` found and what stands behind the scores.
+    params.yaml, the conditions that `prunemark.stages.report.conditions` found, the content of claims.json, and what
+    stands behind the scores.
     """
     classes = {cell[-1]: content["classes"] for cell, content in contents.items()}
     book = Book(rows, summaries, classes, asked["utility_drop"])
@@ -88,6 +91,7 @@ def render(
         methods=list(words.method_entries(asked)),
         conditions=words.condition_rows(conditions),
         matrices=any("agreement_matrix" in content for content in contents.values()),
+        claims=claim_cards(judged),
         largest_matrix=LARGEST_MATRIX,
         library=Markup(library.script()),
         scripts=SCRIPTS,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prunemark import closure, grid, layout
+from prunemark.claims.file import read_claims
 from prunemark.errors import PrunemarkError
 from prunemark.files import canonical_json, read_json
 from prunemark.params import Params
@@ -88,7 +89,8 @@ def asked_for(step: layout.Step, receipt: dict[str, Any]) -> list[Break]:
         breaks.append(Break(path, f"is of stage {receipt['stage']!r}, {step.command!r} is needed"))
     if set(receipt["outputs"]) != set(step.folder.artefacts):
         breaks.append(Break(path, "does not name exactly the outputs of its step"))
-    unread = [folder.receipt for folder in step.reads if folder.receipt not in receipt["inputs"]]
+    needed = (*(folder.receipt for folder in step.reads), *step.files)
+    unread = [name for name in needed if name not in receipt["inputs"]]
     if unread:
         breaks.append(Break(path, f"does not name its input {unread[0]}"))
     if set(receipt["code"]) != set(closure.files(step.command, step.methods)):
@@ -101,13 +103,17 @@ def recompute(params: Params, steps: list[layout.Step], claims: Claims) -> list[
     from prunemark.stages.report import compose, conditions
 
     scored = [step for step in steps if "scores.json" in step.folder.names]
+    asked, report = params.model_dump(mode="json"), grid.report(params).folder
+    try:
+        stated_claims = read_claims(Path(layout.CLAIMS), asked)
+    except PrunemarkError as error:
+        return [Break(layout.CLAIMS, str(error).removeprefix(f"{layout.CLAIMS}: "))]
     try:
         for step in scored:
             claims.recomputed(f"{step.folder}/scores.json", sha256(canonical_json(rescore(step))), "samples.npz")
         before = [Path(step.folder) for stage in layout.STAGES[:-1] for step in grid.steps(params, stage)]
-        asked, report = params.model_dump(mode="json"), grid.report(params).folder
         stated = read_json(Path(report) / "conditions.json")
-        files = compose([Path(step.folder) for step in scored], asked, stated)
+        files = compose([Path(step.folder) for step in scored], asked, stated_claims, stated)
         same = canonical_json(conditions(before)) == canonical_json(stated)
     except (PrunemarkError, KeyError, ValueError, TypeError, IndexError) as error:
         return [Break("data/scores", f"the report cannot be made again from it: {error}")]

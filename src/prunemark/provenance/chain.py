@@ -9,6 +9,7 @@ from typing import Any
 
 from prunemark.errors import PrunemarkError
 from prunemark.files import canonical_json, read_json, write_json
+from prunemark.layout import CLAIMS
 from prunemark.record import RECEIPT, SCHEMA, flags, sha256_file
 
 CACHE = Path(".prunemark/hashes.json")
@@ -78,6 +79,11 @@ def receipt_faults(receipt: dict[str, Any], path: str) -> list[Break]:
     return faults
 
 
+def named_here(name: str) -> bool:
+    """Whether an input is a file of the repository, and no download."""
+    return name.startswith("data/") or name == CLAIMS
+
+
 class Claims:
     """What all receipts say of the hashes of files, so that a lone dissenter can be told from an altered file."""
 
@@ -87,7 +93,7 @@ class Claims:
 
     def add(self, path: str, receipt: dict[str, Any]) -> None:
         """All that the receipt at ``path`` says of files in the repository."""
-        inputs = {name: digest for name, digest in receipt["inputs"].items() if name.startswith("data/")}
+        inputs = {name: digest for name, digest in receipt["inputs"].items() if named_here(name)}
         for name, digest in (inputs | receipt["outputs"] | receipt["code"]).items():
             self.said.setdefault(name, []).append((path, digest))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
+from prunemark.cell import CELL
 from prunemark.errors import PrunemarkError
 from prunemark.layout import FOLDERS, Step
 from prunemark.provenance.chain import read_receipt
-from prunemark.results import CELL
 
 RESULTS = Path("data/report/results.csv")
 
@@ -41,8 +42,13 @@ class Dependents:
 
     def scores_below(self, path: str) -> list[str]:
         """The scores folders that descend from a file: from its step, or from every step that ran it as code."""
-        start = [folder for folder in self.steps if self.starts_at(folder, path)]
-        reached, queue = set(start), list(start)
+        reached = self.descendants(folder for folder in self.steps if self.starts_at(folder, path))
+        return [folder for folder in self.rows if folder in reached]
+
+    def descendants(self, start: Iterable[str]) -> set[str]:
+        """The folders ``start`` and of all steps that stand on them."""
+        reached = set(start)
+        queue = list(reached)
         below: dict[str, list[str]] = {}
         for folder, step in self.steps.items():
             for need in step.needs:
@@ -52,7 +58,7 @@ class Dependents:
                 if folder not in reached:
                     reached.add(folder)
                     queue.append(folder)
-        return [folder for folder in self.rows if folder in reached]
+        return reached
 
     def starts_at(self, folder: str, path: str) -> bool:
         """Whether a step's own result depends on a file: all do on params.yaml, the report's numbers on the report."""

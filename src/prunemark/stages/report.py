@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from prunemark import landmarks, results
+from prunemark.claims.file import read_claims
+from prunemark.claims.schema import Claim
+from prunemark.claims.verdicts import judge
 from prunemark.files import canonical_json, read_json, write_bytes
 from prunemark.page import render as page
 from prunemark.record import RECEIPT, Recorder, journal_path
@@ -18,43 +21,54 @@ FIRST = ("accuracy_frozen", "accuracy_refit", "agreement_frozen")
 
 
 def report(
-    scores: list[Path], timed: list[Path], earlier: list[Path], asked: dict[str, Any], digest: str, out: Path
+    scores: list[Path],
+    timed: list[Path],
+    earlier: list[Path],
+    asked: dict[str, Any],
+    digest: str,
+    claims: Path,
+    out: Path,
 ) -> None:
     """Report on the scores folders ``scores``, in the order given, and on the latencies of the folders ``timed``.
 
     ``earlier`` are all folders of the stages before, whose journals give the conditions; ``asked`` is the content of
-    params.yaml and ``digest`` its SHA-256.
+    params.yaml and ``digest`` its SHA-256; ``claims`` is claims.yaml.
     """
-    recorder = Recorder("report", out, {"params": "params.yaml", "asked": digest, "out": out.as_posix()})
+    parameters = {"params": "params.yaml", "asked": digest, "claims": claims.as_posix(), "out": out.as_posix()}
+    recorder = Recorder("report", out, parameters)
     for folder in scores:
         recorder.reads(folder / RECEIPT, folder / "scores.json")
     recorder.reads(*(folder / RECEIPT for folder in timed))
     recorder.reads(*inputs([*scores, *timed], scores))
-    recorder.reads(*journals(earlier))
-    files = compose(scores, asked, json.loads(canonical_json(conditions(earlier))))
+    recorder.reads(*journals(earlier), claims)
+    files = compose(scores, asked, read_claims(claims, asked), json.loads(canonical_json(conditions(earlier))))
     for name, content in files.items():
         write_bytes(out / name, content.encode())
     recorder.wrote(*files)
     recorder.finish()
 
 
-def compose(scores: list[Path], asked: dict[str, Any], found: dict[str, Any]) -> dict[str, str]:
-    """Every file of the report by name: a pure function of the scores folders and what they were made from, params and
-    conditions, so that the audit can make them again and compare.
+def compose(
+    scores: list[Path], asked: dict[str, Any], claims: dict[str, Claim], found: dict[str, Any]
+) -> dict[str, str]:
+    """Every file of the report by name: a pure function of the scores folders and what they were made from, params,
+    claims and conditions, so that the audit can make them again and compare.
     """
     contents = [(cell_of(folder), read_json(folder / "scores.json")) for folder in scores]
     rows = results.table(contents)
     summaries = results.summarise(rows)
     behind = evidence([*scores, *timed_folders(found)], {cell_of(folder): folder for folder in scores})
     found_landmarks = landmarks.landmarks(rows, summaries, asked)
+    judged = judge(claims, rows, asked)
     return {
         "results.csv": results.to_csv(rows),
         "landmarks.csv": landmarks.to_csv(found_landmarks),
+        "claims.json": canonical_json(judged),
         "metrics.json": canonical_json(results.metrics(summaries)),
         "conditions.json": canonical_json(found),
         "plots/curves.csv": curves(summaries, asked),
         "plots/confusion.csv": confusion(scores, asked),
-        "report.html": page.render(rows, summaries, found_landmarks, dict(contents), asked, found, behind),
+        "report.html": page.render(rows, summaries, found_landmarks, dict(contents), asked, found, judged, behind),
     }
 
 

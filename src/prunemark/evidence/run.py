@@ -1,0 +1,116 @@
+"""A finished run as its receipts and journals tell it, with the files that a crate carries and those it refers to."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prunemark import grid
+from prunemark.errors import PrunemarkError
+from prunemark.files import read_json
+from prunemark.params import Params
+from prunemark.params_file import PARAMS, read_params
+from prunemark.provenance.chain import read_receipt
+from prunemark.record import RECEIPT, journal_path, sha256_file
+
+# Images, weights, masks and secrets: what a reader of numbers never opens, and what takes nearly all of the space.
+TENSORS = (".safetensors", ".pmk")
+LARGEST = 2**24
+
+
+@dataclass
+class Run:
+    """Receipts and journal entries by folder, in the order of the grid; ``carried`` are contents by path and
+    ``referenced`` the SHA-256 of what stays outside, by path; ``sizes`` in bytes where the file is there."""
+
+    params: Params
+    receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    journals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    carried: dict[str, bytes] = field(default_factory=dict)
+    referenced: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def commits(self) -> list[str]:
+        return sorted({entry["commit"] for entry in self.journals.values() if entry["commit"]})
+
+
+def read_run() -> Run:
+    """The run that params.yaml asks for.
+
+    Raises:
+        PrunemarkError: a receipt is missing or none, or a file is not what its receipt says.
+    """
+    run = Run(read_params())
+    run.carried[PARAMS.as_posix()] = PARAMS.read_bytes()
+    for step in grid.all_steps(run.params):
+        add_step(run, str(step.folder))
+    if run.receipts[str(grid.report(run.params).folder)]["parameters"].get("asked") != run.params.digest():
+        raise PrunemarkError(f"{PARAMS}: asks for something else than the report was made for: build it first")
+    for name in ("Snakefile", "constraints.txt", *map(str, sorted(Path("workflow/rules").glob("*.smk")))):
+        if not Path(name).is_file():
+            raise PrunemarkError(f"{name}: no such file: a crate is made in the folder of the repository")
+        run.carried[name] = Path(name).read_bytes()
+    add_code(run)
+    return run
+
+
+def add_step(run: Run, folder: str) -> None:
+    path = Path(folder) / RECEIPT
+    if not path.is_file():
+        raise PrunemarkError(f"{path}: missing, and params.yaml asks for it: the run is not finished")
+    receipt = read_receipt(Path(folder))
+    run.receipts[folder], run.carried[path.as_posix()] = receipt, path.read_bytes()
+    journal = journal_path(Path(folder))
+    if journal.is_file():
+        run.journals[folder], run.carried[journal.as_posix()] = read_json(journal), journal.read_bytes()
+    for name, digest in receipt["outputs"].items():
+        add_output(run, Path(name), digest)
+
+
+def add_output(run: Run, path: Path, digest: str) -> None:
+    """Carry an output or refer to it. One that is there is hashed either way; one that is not is referred to."""
+    name = path.as_posix()
+    if path.is_file():
+        found, run.sizes[name] = sha256_file(path), path.stat().st_size
+        if found != digest:
+            raise PrunemarkError(f"{name}: sha256 is {found[:12]}, its receipt says {digest[:12]}: `prunemark audit`")
+    if path.suffix in TENSORS or run.sizes.get(name, LARGEST) >= LARGEST:
+        run.referenced[name] = digest
+    else:
+        run.carried[name] = path.read_bytes()
+
+
+def add_code(run: Run) -> None:
+    """Carry every code file that a receipt names, as it was: from the folder, else from the commits of the journals."""
+    named: dict[str, str] = {}
+    for folder, receipt in run.receipts.items():
+        for name, digest in receipt["code"].items():
+            if named.setdefault(name, digest) != digest:
+                raise PrunemarkError(f"{folder}/{RECEIPT}: was made with another {name} than others: not one run")
+    for name, digest in sorted(named.items()):
+        contents = (content for content in code_contents(name, run.commits) if sha256(content) == digest)
+        content = next(contents, None)
+        if content is None:
+            run.referenced[name] = digest
+        else:
+            run.carried[name] = content
+
+
+def code_contents(name: str, commits: list[str]) -> Iterator[bytes]:
+    if Path(name).is_file():
+        yield Path(name).read_bytes()
+    for commit in commits:
+        try:
+            done = subprocess.run(["git", "cat-file", "blob", f"{commit}:{name}"], capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError):  # no git, no history: the code is referred to, not carried
+            continue
+        yield done.stdout
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

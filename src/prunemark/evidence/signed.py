@@ -1,0 +1,95 @@
+"""Sign a crate, and ask whether a crate is signed by a known key, unaltered, and of the run in this repository.
+
+The signature is one of the manifest, which it lies beside and which does not name it: signing changes no other file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prunemark.errors import PrunemarkError
+from prunemark.evidence import verify
+from prunemark.evidence.archive import write_zip
+from prunemark.files import PARTIAL, write_bytes
+from prunemark.provenance.chain import Break
+from prunemark.provenance.signature import signature_fault, signature_of
+from prunemark.provenance.sweep import DATA
+from prunemark.record import JOURNAL, RECEIPT, sha256_file
+
+SIGNATURE = f"{verify.MANIFEST}.sig"
+
+
+def opened(path: Path) -> verify.Crate:
+    """A crate as its verifier sees it.
+
+    Raises:
+        PrunemarkError: neither a folder nor a zip.
+    """
+    try:
+        return verify.verify(str(path))[0]
+    except Exception as error:  # what is hostile may raise anything
+        raise PrunemarkError(f"{path}: cannot be read as a crate ({type(error).__name__}: {error})") from None
+
+
+def sign_crate(path: Path, key: Path) -> None:
+    """Put the signature of a crate's manifest into it, in the place of an earlier one.
+
+    Raises:
+        PrunemarkError: the crate does not verify, or ssh-keygen does not sign.
+    """
+    crate = opened(path)
+    if crate.breaks:
+        raise PrunemarkError(f"{path}: not signed: {crate.breaks[0]} ({len(crate.breaks)} breaks)")
+    signature = signature_of(crate.read(verify.MANIFEST), key)
+    if crate.zip is None:
+        write_bytes(path / SIGNATURE, signature)
+        return
+    partial = path.with_name(path.name + PARTIAL)
+    write_zip(partial, {name: crate.read(name) for name in crate.sizes} | {SIGNATURE: signature})
+    partial.replace(path)
+
+
+def signed_breaks(path: Path, signers: Path) -> list[Break]:
+    """Where a crate is not what a key of ``signers`` signed, or not of the run under data/.
+
+    ``signers``: a file of allowed signers, or a public key.
+    """
+    try:
+        crate = opened(path)
+    except PrunemarkError as error:
+        return [Break(path.as_posix(), str(error).removeprefix(f"{path}: "))]
+    breaks = [Break(f"{path}: {name}", reason) for name, reason in (line.split(": ", 1) for line in crate.breaks)]
+    if SIGNATURE not in crate.sizes or verify.MANIFEST not in crate.sizes:
+        return [*breaks, Break(path.as_posix(), "is not signed")]
+    fault = signature_fault(crate.read(verify.MANIFEST), crate.read(SIGNATURE), signers)
+    breaks += [Break(path.as_posix(), fault)] if fault else []
+    return breaks + receipt_breaks(crate)
+
+
+def receipt_breaks(crate: verify.Crate) -> list[Break]:
+    """Receipts that are not the same bytes in the crate and under data/."""
+    there = {path.as_posix() for path in DATA.rglob(RECEIPT) if not path.is_relative_to(JOURNAL)}
+    signed = {name for name in crate.hashes if name.endswith(verify.RECEIPT) and not name.startswith(f"{JOURNAL}/")}
+    breaks = [Break(name, "is in the crate, and not here") for name in sorted(signed - there)]
+    breaks += [Break(name, "is not in the crate") for name in sorted(there - signed)]
+    for name in sorted(signed & there):
+        if sha256_file(Path(name)) != crate.hashes[name]:
+            breaks.append(Break(name, "is not the receipt that was signed: the crate holds another"))
+    return breaks
+
+
+def audit_signed(path: Path | None, signers: Path | None) -> int:
+    """Print a line per break, or that there is none; returns 0 or 1. Without a crate there is nothing to say.
+
+    Raises:
+        PrunemarkError: a crate without signers, or signers without a crate.
+    """
+    if path is None and signers is None:
+        return 0
+    if path is None or signers is None:
+        raise PrunemarkError("audit: --crate and --signed-by go together")
+    breaks = signed_breaks(path, signers)
+    print(
+        "\n".join(map(str, breaks)) or f"{path}: signed by a key of {signers}, unaltered, its receipts those of data/"
+    )
+    return int(bool(breaks))

@@ -1,0 +1,39 @@
+"""The questions asked of a run that the engines made: its MLflow runs, the command that computes a number again, and
+what moved between two commits whose data lie in DVC's cache."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from repository import Repository
+
+CELL = "data/scores/tiny/simclr/0/none/0/magnitude/0.5/tiny"
+
+
+def test_why_recompute_and_diff(copy: Repository) -> None:
+    copy.commit()
+    question = "accuracy[watermark=none pruner=magnitude head=refit]"
+    facts = json.loads(copy.run("prunemark", "why", question, "--json"))
+    steps = facts["steps"]
+    assert [match["breaks"] for match in facts["matches"]] == [[]]
+    with sqlite3.connect(copy.folder / "mlflow.db") as database:
+        held = dict(database.execute("select run_uuid, value from tags where key = 'prunemark.cell'").fetchall())
+    database.close()
+    assert {name: held[step["mlflow_run"]] for name, step in steps.items()} == {name: name for name in steps}
+
+    before = copy.hashes()
+    copy.run(*steps[CELL]["recompute"].split())
+    assert copy.hashes() == before
+    assert "all accounted for" in copy.run("prunemark", "audit")
+
+    copy.edit("params.yaml", "head_images: 64", "head_images: 48")
+    copy.run("prunemark", "build")
+    copy.commit()
+    done = copy.attempt("prunemark", "diff", "HEAD~1", "HEAD", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    moved = next(change for change in found["moved"] if change["causes"][0]["folder"].startswith("data/marked/"))
+    assert moved["causes"][0]["reason"] == "parameter head-images 64 -> 48"
+    assert (found["appeared"], found["vanished"]) == ([], [])
+    assert "invalidates 0 of" in copy.run("prunemark", "impact", "HEAD")
