@@ -211,6 +211,16 @@ def test_a_command_can_be_copied(tab):
     assert page.locator("#card textarea").input_value() == page.locator("#card .command code").first.inner_text()
 
 
+def test_a_section_is_where_its_link_leads(tab):
+    page = tab(size="phone").page
+    for section in ("claims", "explore", "conditions"):
+        page.locator(f"nav a[href='#{section}']").first.click()
+        page.wait_for_timeout(200)
+        top = page.evaluate("(name) => document.getElementById(name).getBoundingClientRect().top", section)
+        bottom = page.evaluate("innerHeight + scrollY >= document.documentElement.scrollHeight - 2")
+        assert abs(top) < 3 or bottom
+
+
 def test_filters_and_slider_change_what_is_shown(tab):
     page, contents = tab().page, grid(PARAMS)
     select = {

@@ -2,11 +2,15 @@
 const address = (at) => (at > 0 ? `#s${at - 1}` : `#n${-at - 1}`);
 const SUCCESS = ["VerSR", "AuthSR"];
 
+// Tables of more lines are higher than their boxes may be on any screen, and are laid out only where they are seen.
+const LONG = 60;
+
 function layOutTables() {
   for (const box of document.querySelectorAll("[data-table]")) {
     const table = PAGE.shelf.tables[box.dataset.table];
     scrolling(box, table.label);
     box.append(laidOut(table));
+    box.classList.toggle("long", box.querySelectorAll("tr").length > LONG);
   }
 }
 
