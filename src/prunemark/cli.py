@@ -97,17 +97,31 @@ def publish() -> None:
         raise PrunemarkError(f"MLflow: {type(error).__name__}: {str(error).splitlines()[0][:200]}") from None
 
 
+ForMachines = Annotated[bool, typer.Option("--json", help="everything, for machines")]
+
+
 @app.command()
 def audit(
+    recompute: Annotated[bool, typer.Option(help="every figure again from raw samples, by other code")] = False,
+    replay: Annotated[int | None, typer.Option(min=1, help="so many random cells really executed again")] = None,
+    budget: Annotated[str | None, typer.Option(help="the same for a time, such as 90s, 10m or 2h")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="of the random cells; drawn and printed without")] = None,
+    from_clone: Annotated[
+        bool, typer.Option(help="clone at the recorded commit, pull, audit and replay there")
+    ] = False,
+    remote: Annotated[str | None, typer.Option(help="where the clone pulls from: a DVC remote, or a path")] = None,
+    json: ForMachines = False,
     crate: Annotated[Path | None, typer.Option(help="a signed crate of this run")] = None,
     signed_by: Annotated[Path | None, typer.Option(help="who may have signed it: allowed signers, or a key")] = None,
 ) -> None:
     """Check that everything under data/ is accounted for and chains; exit status 1 and a line per break otherwise."""
     from prunemark.evidence.signed import audit_signed
-    from prunemark.provenance.audit import audit as run
+    from prunemark.provenance import levels
+    from prunemark.provenance.sample import seconds
 
+    limit = None if budget is None else seconds(budget)
     unsigned = audit_signed(crate, signed_by)
-    sys.exit(run() or unsigned)
+    sys.exit(levels.run(levels.Asked(recompute, replay, limit, seed, from_clone, remote), json) or unsigned)
 
 
 @app.command("crate")
@@ -137,9 +151,6 @@ def checklist(out: Annotated[Path, typer.Option()] = Path("REPRODUCIBILITY.md"))
     from prunemark.files import write_bytes
 
     write_bytes(out, answered(read_run()).encode())
-
-
-ForMachines = Annotated[bool, typer.Option("--json", help="everything, for machines")]
 
 
 @app.command(context_settings={"ignore_unknown_options": True})  # a number may be negative

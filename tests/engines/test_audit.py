@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forge
 import pytest
+from audited import Audited
 from repository import Repository
 
-Audited = Callable[[], tuple[int, list[str]]]
 MARKED = "data/marked/tiny/simclr/0/reversible/0"
 PRUNED = "data/pruned/tiny/simclr/0/reversible/0/magnitude/0.5"
 SCORES = "data/scores/tiny/simclr/0/reversible/0/magnitude/0.5/tiny"
@@ -114,6 +115,51 @@ def change_an_epoch(repository: Repository) -> None:
     database.close()
 
 
+def link_elsewhere(repository: Repository) -> None:
+    """The right bytes, in a file that anyone may change without touching data/."""
+    path = repository.folder / SCORES / "samples.npz"
+    path.rename(repository.folder / "elsewhere.npz")
+    path.symlink_to(repository.folder / "elsewhere.npz")
+
+
+def link_a_folder(repository: Repository) -> None:
+    (repository.folder / "data/raw/other").symlink_to(repository.folder / "tiny", target_is_directory=True)
+
+
+def link_into_data(repository: Repository) -> None:
+    (repository.folder / "data/raw/tiny/again.json").symlink_to("dataset.json")
+
+
+def edit_code_and_receipts(repository: Repository) -> None:
+    """Other code than the commit's, which every receipt then names as if it had run."""
+    repository.edit("src/prunemark/mask.py", '"""From scores', '"""By scores')
+
+    def name_it(step: object, receipt: dict) -> None:
+        receipt["code"] = {name: forge.sha256_file(Path(name)) for name in receipt["code"]}
+
+    forge.forge(repository.folder, name_it)
+
+
+def swap_seeds(repository: Repository) -> None:
+    """The receipt of a null encoder says that it is the encoder of seed 0, everything else being made to agree."""
+    name = "data/encoders/tiny/simclr/0/receipt.json"
+
+    def other_seed(step: object, receipt: dict) -> None:
+        if receipt["stage"] == "train" and receipt["seed"] == 0:
+            receipt["seed"] = receipt["parameters"]["seed"] = 1000
+            receipt["command"] = receipt["command"].replace("--seed 0", "--seed 1000")
+
+    assert json.loads((repository.folder / name).read_text())["seed"] == 0
+    forge.forge(repository.folder, other_seed)
+
+
+def round_again(repository: Repository) -> None:
+    """One digit less of one number, and the hash of the table made to agree."""
+    path = repository.folder / REPORT / "results.csv"
+    number = next(n for n in path.read_text().split(",") if len(n) == 12 and n.startswith("0."))
+    replaced(f"{REPORT}/results.csv", number, f"{float(number):.8g}", rehash=True)(repository)
+
+
 def a_directory_for_a_receipt(repository: Repository) -> None:
     (repository.folder / SCORES / "receipt.json").unlink()
     (repository.folder / SCORES / "receipt.json").mkdir()
@@ -186,25 +232,22 @@ FRAUDS: dict[str, tuple[Callable[[Repository], None], str]] = {
         replaced(f"{REPORT}/report.html", "\u2717 refuted", "\u2713 supported", rehash=True),
         f"{REPORT}/report.html: does not come out again",
     ),
+    "a link in a file's place": (link_elsewhere, f"{SCORES}/samples.npz: a link, to "),
+    "a linked folder": (link_a_folder, "data/raw/other: a link, to "),
+    "a link from data/ into data/": (link_into_data, "data/raw/tiny/again.json: a link, to dataset.json"),
+    "a landmark": (
+        replaced(f"{REPORT}/landmarks.csv", ",knee,", ",Knee,", rehash=True),
+        f"{REPORT}/landmarks.csv: does not come out again from scores, receipts and journals; made from the same scores as "
+        "results.csv, none of whose numbers depends on it",
+    ),
+    "code that is not the commit's": (
+        edit_code_and_receipts,
+        f"{SCORES}/receipt.json: names code that is neither that of commit ",
+    ),
+    "swapped seeds": (swap_seeds, "params.yaml: asks for seed = 0 where data/encoders/tiny/simclr/0/receipt.json"),
+    "a number rounded again": (round_again, f"{REPORT}/results.csv: does not come out again"),
     "a directory in a receipt's place": (a_directory_for_a_receipt, f"{SCORES}/receipt.json: cannot be read"),
 }
-
-
-@pytest.fixture
-def audited(copy: Repository, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Audited:
-    """Run the audit in the copy, in this process: exit status and the lines it prints."""
-    from prunemark.provenance.audit import audit
-
-    def run() -> tuple[int, list[str]]:
-        monkeypatch.chdir(copy.folder)
-        for name, value in copy.environment().items():
-            monkeypatch.setenv(name, value)
-        # MLflow remembers a database by the text of its address, and every copy has one of its own.
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy.folder}/mlflow.db")
-        status = audit()
-        return status, capfd.readouterr().out.splitlines()
-
-    return run
 
 
 @pytest.mark.parametrize("fraud", FRAUDS)
@@ -223,6 +266,44 @@ def test_breaks_tell_which_numbers_depend_on_them(copy: Repository, audited: Aud
     concerned = [row for row in rows if ",reversible,0," in row and ",magnitude,0.5," in row]
     assert f"{len(concerned)} of {len(rows)} reported numbers depend on it" in line
     assert "watermark=reversible key=0 pruner=magnitude rate=0.5" in line
+
+
+def test_code_that_differs_and_says_so_is_counted(copy: Repository) -> None:
+    """A declared difference is a note, not a break."""
+    edit_code_and_receipts(copy)
+    journals = sorted((copy.folder / "data/journal").rglob("*.json"))
+    for path in journals:
+        text = path.read_text()
+        path.write_text(text.replace('"code_differs_from_commit": false', '"code_differs_from_commit": true'))
+    forge.forge(copy.folder)
+    printed = copy.run("prunemark", "audit")
+    assert (
+        f"git: {len(journals)} of {len(journals)} receipts were made with code that differs from its commit" in printed
+    )
+
+
+def test_results_without_a_commit_here_are_said_to_be_unchecked(copy: Repository) -> None:
+    copy.run("rm", "-rf", ".git")
+    copy.git("init", "-q")
+    assert "git: not checked for 36 of 36 receipts, whose commit is not in this repository" in copy.run(
+        "prunemark", "audit"
+    )
+
+
+def test_the_document_for_machines_says_what_lines_say(copy: Repository) -> None:
+    whole = json.loads(copy.run("sh", "-c", "prunemark audit --json --recompute 2>/dev/null"))
+    assert whole["holds"]
+    assert [level["breaks"] for level in whole["levels"]] == [[], []]
+    assert whole["levels"][1]["not_recomputed"]["macs"]["rows"] == 12
+    flip_bit(copy.folder / PRUNED / "mask.pmk")
+    done = copy.attempt("sh", "-c", "prunemark audit --json --recompute 2>/dev/null")
+    broken = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert not broken["holds"]
+    (fault,) = [found for found in broken["levels"][0]["breaks"] if found["path"] == f"{PRUNED}/mask.pmk"]
+    assert fault["reason"].startswith("sha256 is")
+    assert "reported numbers depend on it" in fault["dependents"]
+    assert broken["levels"][1] == {"level": "audit --recompute", "ran": False}
 
 
 def test_the_command_exits_with_the_audits_status(copy: Repository) -> None:

@@ -1,9 +1,11 @@
-"""The audit: a closed world in which every file is explained, every hash chains and every number comes out again."""
+"""Level 1 of the audit: a closed world in which every file is explained, every hash chains and every number comes out
+again by the project's own code.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import sys
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +14,21 @@ from prunemark.claims.file import read_claims
 from prunemark.errors import PrunemarkError
 from prunemark.files import canonical_json, read_json
 from prunemark.params import Params
-from prunemark.params_file import read_params
-from prunemark.provenance import external
 from prunemark.provenance.chain import Break, Claims, read_receipt, receipt_faults
-from prunemark.provenance.dependents import Dependents
+from prunemark.provenance.commits import Receipts, code_breaks
+from prunemark.provenance.external import External
+from prunemark.provenance.irregular import irregular_entries
 from prunemark.provenance.sweep import DATA, unexpected_files
 from prunemark.store import read_arrays
 
 
-def audit() -> int:
-    """Print one line per break, naming file, reason and the reported numbers that depend on it.
-
-    Returns:
-        0 where everything chains, else 1.
+def audit(params: Params, steps: list[layout.Step]) -> tuple[list[Break], list[str]]:
+    """All breaks of what lies on disk, of MLflow and of dvc.lock, without repetition; and notes on what the last three
+    and git were good for.
     """
-    try:
-        params = read_params()
-    except PrunemarkError as error:
-        print(error)
-        return 1
-    steps = grid.all_steps(params)
-    breaks, claims = receipts(params, steps)
+    external = External()
+    breaks, claims, found = receipts(steps)
+    breaks += irregular_entries(DATA)
     breaks += [
         Break(path.as_posix(), "unexplained: no receipt that params.yaml asks for names it")
         for path in unexpected_files(params, [DATA])
@@ -40,27 +36,15 @@ def audit() -> int:
     if not any(b.missing for b in breaks):
         breaks += recompute(params, steps, claims)
     breaks += claims.breaks()
-    notes = []
-    for check in (external.dvc_breaks, external.mlflow_breaks):
-        found, note = check(params)
-        breaks += found
-        notes.append(note)
-
-    dependents = Dependents(steps)
-    for fault in dict.fromkeys(breaks):
-        print(f"{fault.path}: {fault.reason}; {dependents.describe(fault.path)}")
-    for note in notes:
-        print(note, file=sys.stderr)
-    if breaks:
-        print(f"audit: {len(set(breaks))} breaks", file=sys.stderr)
-        return 1
-    print(f"audit: {len(steps)} receipts and {dependents.total} reported numbers, all accounted for")
-    return 0
+    differing, notes = code_breaks(found)
+    others, said = external.result()
+    return list(dict.fromkeys([*breaks, *differing, *others])), [*notes, *said]
 
 
-def receipts(params: Params, steps: list[layout.Step]) -> tuple[list[Break], Claims]:
-    """Every receipt that params.yaml asks for: there, sound in itself, and made with the parameters asked for."""
-    breaks, claims = [], Claims()
+def receipts(steps: list[layout.Step]) -> tuple[list[Break], Claims, Receipts]:
+    """Every receipt that params.yaml asks for: there, sound in itself, and made with the parameters asked for. Those
+    that can be read are returned by folder."""
+    breaks, claims, found = [], Claims(), {}
     for step in steps:
         path = step.folder.receipt
         try:
@@ -73,14 +57,15 @@ def receipts(params: Params, steps: list[layout.Step]) -> tuple[list[Break], Cla
         faults = receipt_faults(receipt, path)
         breaks += faults or asked_for(step, receipt)
         claims.add(path, receipt)
-    return breaks, claims
+        found[str(step.folder)] = receipt
+    return breaks, claims, found
 
 
 def asked_for(step: layout.Step, receipt: dict[str, Any]) -> list[Break]:
     """Whether a receipt is that of the step: its stage and parameters, all inputs and outputs, all of its code."""
     path, breaks = step.folder.receipt, []
     expected, found = step.parameters, receipt["parameters"]
-    if canonical_json(expected) != canonical_json(found):
+    if compact(expected) != compact(found):
         names = [n for n in sorted({*expected, *found}) if expected.get(n) != found.get(n)]
         asked = ", ".join(f"{name} = {expected.get(name)}" for name in names)
         made = ", ".join(str(found.get(name)) for name in names)
@@ -110,18 +95,20 @@ def recompute(params: Params, steps: list[layout.Step], claims: Claims) -> list[
         return [Break(layout.CLAIMS, str(error).removeprefix(f"{layout.CLAIMS}: "))]
     try:
         for step in scored:
-            claims.recomputed(f"{step.folder}/scores.json", sha256(canonical_json(rescore(step))), "samples.npz")
+            kept, again = read_json(Path(step.folder) / "scores.json"), rescore(step)
+            if compact(kept) != compact(again):
+                claims.recomputed(f"{step.folder}/scores.json", sha256(canonical_json(again)), "samples.npz")
         before = [Path(step.folder) for stage in layout.STAGES[:-1] for step in grid.steps(params, stage)]
         stated = read_json(Path(report) / "conditions.json")
         files = compose([Path(step.folder) for step in scored], asked, stated_claims, stated)
-        same = canonical_json(conditions(before)) == canonical_json(stated)
+        same = compact(conditions(before)) == compact(stated)
     except (PrunemarkError, KeyError, ValueError, TypeError, IndexError) as error:
         return [Break("data/scores", f"the report cannot be made again from it: {error}")]
     for name, content in files.items():
-        claims.recomputed(f"{report}/{name}", sha256(content), "the scores files")
+        claims.recomputed(f"{report}/{name}", sha256(content), "scores, receipts and journals")
     if not same:
-        again = "`snakemake --cores 1 --forcerun report` states them anew, where a step ran since"
-        return [Break(f"{report}/conditions.json", f"does not say what the journals say; {again}")]
+        remedy = "`snakemake --cores 1 --forcerun report` states them anew, where a step ran since"
+        return [Break(f"{report}/conditions.json", f"does not say what the journals say; {remedy}")]
     return []
 
 
@@ -137,6 +124,11 @@ def rescore(step: layout.Step) -> dict[str, Any]:
     original = Path(given["original"]) if "original" in given else None
     checks = [Path(check) for check in given["check"]]
     return score(samples, original, Path(given["marked"]), checks, old["sizes"], old["classes"])
+
+
+def compact(value: Any) -> str:
+    """Equal for equal values of equal types; indented JSON is encoded many times slower."""
+    return json.dumps(value, sort_keys=True)
 
 
 def sha256(text: str) -> str:

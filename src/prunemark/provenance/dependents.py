@@ -29,6 +29,10 @@ class Dependents:
 
     def describe(self, path: str) -> str:
         """``n of m reported numbers depend on it``, and the cell they share."""
+        if path.startswith(f"{RESULTS}:"):
+            return "that number itself"
+        if path.startswith("data/report/") and path != RESULTS.as_posix():
+            return "made from the same scores as results.csv, none of whose numbers depends on it"
         scores = self.scores_below(path)
         count = sum(self.rows.get(folder, 0) for folder in scores)
         if not count:
@@ -61,11 +65,12 @@ class Dependents:
         return reached
 
     def starts_at(self, folder: str, path: str) -> bool:
-        """Whether a step's own result depends on a file: all do on params.yaml, the report's numbers on the report."""
+        """Whether a step's own result depends on a file: all do on params.yaml, and on results.csv that holds
+        them."""
         if path.startswith("src/"):
             return path in self.code(folder)
         inside = path.startswith(f"{folder}/") and "/" not in path.removeprefix(f"{folder}/")
-        return inside or path == "params.yaml" or path.startswith("data/report/")
+        return inside or path in ("params.yaml", RESULTS.as_posix())
 
     def code(self, folder: str) -> dict[str, str]:
         try:

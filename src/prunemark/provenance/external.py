@@ -1,31 +1,64 @@
-"""What DVC and MLflow say of the same results, where they are present."""
+"""What DVC and MLflow say of the same results, where they are present: asked in a process of its own, since both take
+seconds to load and to answer, in which the audit reads on.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from prunemark import grid, tracking
 from prunemark.errors import PrunemarkError
 from prunemark.params import Params
+from prunemark.params_file import read_params
+from prunemark.provenance import own_process
 from prunemark.provenance.chain import Break
 from prunemark.record import RECEIPT
 
 Checked = tuple[list[Break], str]
 
 
-def dvc_breaks(params: Params) -> Checked:
+class External:
+    """Both checks, under way from the start; `result` waits for them."""
+
+    def __init__(self) -> None:
+        self.dvc = piped("dvc", "status", "--json") if Path("dvc.lock").is_file() and Path(".dvc").is_dir() else None
+        self.mlflow = piped("prunemark.provenance.external")
+
+    def result(self) -> tuple[list[Break], list[str]]:
+        """The breaks of both, and a note for each."""
+        breaks, dvc = dvc_breaks(self.dvc)
+        out, err = self.mlflow.communicate()
+        if self.mlflow.returncode:
+            return breaks, [dvc, f"MLflow: not checked ({(err or out).strip().splitlines()[-1]})"]
+        found = json.loads(out.splitlines()[-1])
+        return [*breaks, *(Break(path, reason) for path, reason in found["breaks"])], [dvc, found["note"]]
+
+
+def piped(module: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        own_process.command(module, *arguments),
+        env=own_process.environment(),
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def dvc_breaks(status: subprocess.Popen[str] | None) -> Checked:
     """Where dvc.lock says other than what lies on disk, by ``dvc status``."""
-    if not Path("dvc.lock").is_file() or not Path(".dvc").is_dir():
+    if status is None:
         return [], "dvc.lock: not checked, there is none"
-    done = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True)
-    if done.returncode:
-        return [Break("dvc.lock", f"dvc status fails: {(done.stderr or done.stdout).strip().splitlines()[-1]}")], ""
+    out, err = status.communicate()
+    if status.returncode:
+        return [
+            Break("dvc.lock", f"dvc status fails: {(err or out).strip().splitlines()[-1]}")
+        ], "dvc.lock: not checked"
     breaks = []
-    for stage, changes in json.loads(done.stdout or "{}").items():
+    for stage, changes in json.loads(out or "{}").items():
         for change in changes:
             parts = change.items() if isinstance(change, dict) else [("changed command", {"dvc.yaml": "modified"})]
             for what, files in parts:
@@ -62,3 +95,13 @@ def mlflow_breaks(params: Params) -> Checked:
                 breaks.append(Break(f"MLflow run {run.info.run_id}", f"{name} is {held}, {folder} says {value}"))
     note = f"MLflow: checked, but {absent} runs are not there: prunemark publish" if absent else "MLflow: checked"
     return breaks, note
+
+
+def main() -> None:
+    """Print what MLflow says, as one line of JSON."""
+    breaks, note = mlflow_breaks(read_params())
+    print(json.dumps({"breaks": [(fault.path, fault.reason) for fault in breaks], "note": note}))
+
+
+if __name__ == "__main__":
+    main()

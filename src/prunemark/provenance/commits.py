@@ -1,0 +1,98 @@
+"""Whether the code that receipts name is the code of the commit that their journals name."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from prunemark.errors import PrunemarkError
+from prunemark.files import read_json
+from prunemark.provenance.chain import Break
+from prunemark.record import RECEIPT, journal_path
+
+Receipts = dict[str, dict[str, Any]]
+
+
+def code_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
+    """Receipts, by folder, whose code is neither that of the commit nor declared as differing; and notes that count
+    what was declared and what could not be compared.
+    """
+    states = {folder: state for folder in receipts if (state := git_state(Path(folder))) is not None}
+    commits = {commit for commit, _ in states.values() if commit}
+    blobs = Blobs(commits, {name for receipt in receipts.values() for name in receipt["code"]})
+    breaks, declared, unknown = [], 0, 0
+    for folder, (commit, differs) in states.items():
+        if not commit or commit not in blobs.commits:
+            unknown += 1
+        elif differs:
+            declared += 1
+        else:
+            code = receipts[folder]["code"]
+            other = sorted(name for name, digest in code.items() if blobs.sha256(commit, name) != digest)
+            if other:
+                more = f" and {len(other) - 1} more" if len(other) > 1 else ""
+                reason = f"names code that is neither that of commit {commit[:12]} nor declared as differing"
+                breaks.append(Break(f"{folder}/{RECEIPT}", f"{reason}: {other[0]}{more}"))
+    notes = []
+    if declared:
+        notes.append(f"git: {declared} of {len(receipts)} receipts were made with code that differs from its commit")
+    if unknown:
+        notes.append(
+            f"git: not checked for {unknown} of {len(receipts)} receipts, whose commit is not in this repository"
+        )
+    return breaks, notes or ["git: checked"]
+
+
+def git_state(folder: Path) -> tuple[str | None, bool] | None:
+    """The commit that a folder's journal names and whether it declares a difference; ``None``: no such journal."""
+    try:
+        entry = read_json(journal_path(folder))
+        return entry["commit"], bool(entry["code_differs_from_commit"])
+    except (PrunemarkError, KeyError, TypeError):
+        return None  # its absence, or its hash, is a break of its own
+
+
+def commits_of(folders: Iterable[str]) -> set[str | None]:
+    """All commits that the journals of these folders name."""
+    return {state[0] for folder in folders if (state := git_state(Path(folder))) is not None}
+
+
+class Blobs:
+    """The SHA-256 of files as commits hold them, by one ``git cat-file`` for all.
+
+    ``commits`` are those asked for that this repository holds.
+    """
+
+    def __init__(self, commits: set[str], names: set[str]) -> None:
+        pairs = [(commit, name) for commit in sorted(commits) for name in ("", *sorted(names))]
+        # A commit itself, with an empty name, too: so a file that it has not is told from a commit that is not here.
+        asked = "".join(f"{commit}:./{name}\n" if name else f"{commit}^{{commit}}\n" for commit, name in pairs)
+        found = cat_file(asked.encode())
+        self.known = dict(zip(pairs, found, strict=True)) if len(found) == len(pairs) else {}
+        self.commits = {commit for commit in commits if self.known.get((commit, ""))}
+
+    def sha256(self, commit: str, name: str) -> str | None:
+        return self.known.get((commit, name))
+
+
+def cat_file(asked: bytes) -> list[str | None]:
+    """The SHA-256 of every object asked for, one a line; ``None`` where there is none. Empty where git fails."""
+    try:
+        done = subprocess.run(["git", "cat-file", "--batch"], input=asked, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    found: list[str | None] = []
+    rest = memoryview(done.stdout)
+    while rest:
+        line, _, _ = bytes(rest[:4096]).partition(b"\n")
+        rest = rest[len(line) + 1 :]
+        size = line.rsplit(b" ", 1)[1]
+        if not size.isdigit():  # "missing"
+            found.append(None)
+            continue
+        found.append(hashlib.sha256(rest[: int(size)]).hexdigest())
+        rest = rest[int(size) + 1 :]
+    return found

@@ -1,0 +1,43 @@
+"""Which cells a replay draws, and what their agreement says of those not drawn."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+import numpy as np
+
+from prunemark.errors import PrunemarkError
+from prunemark.layout import Step
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+LEVEL = 0.05
+
+
+def drawn(cells: list[Step], seed: int | None) -> tuple[list[Step], int]:
+    """All cells in a random order, whose first n are a sample of n without replacement; and the seed.
+
+    Without a seed one is drawn: a sample that can be foreseen is one that a forger can leave alone.
+    """
+    seed = secrets.randbits(32) if seed is None else seed
+    order = np.random.default_rng(seed).permutation(len(cells))
+    return [cells[i] for i in order], seed
+
+
+def most_wrong(replayed: int, cells: int) -> float:
+    """The one-sided 95 % upper bound on the share of wrong cells after ``replayed`` of ``cells`` were all equal: the
+    exact rule of three, 1 - 0.05^(1/n) (Hanley and Lippman-Hand 1983), which holds for drawing without replacement all
+    the more; nothing is left unknown where all were drawn."""
+    return 0.0 if replayed == cells else float(1 - LEVEL ** (1 / replayed))
+
+
+def seconds(text: str) -> float:
+    """The seconds of a time such as ``90s``, ``10m`` or ``2h``.
+
+    Raises:
+        PrunemarkError: not such a time.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not found or float(found[1]) == 0:
+        raise PrunemarkError(f"budget: {text!r} is not allowed: a time such as 90s, 10m or 2h")
+    return float(found[1]) * UNITS[found[2]]

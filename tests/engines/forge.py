@@ -1,0 +1,77 @@
+"""What a careful forger does: after altering a file, make every hash, score and report agree with it again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunemark import grid
+from prunemark.claims.file import read_claims
+from prunemark.files import canonical_json, read_json, write_bytes, write_json
+from prunemark.layout import CLAIMS
+from prunemark.params_file import read_params
+from prunemark.provenance.audit import rescore
+from prunemark.record import sha256_file
+from prunemark.stages.report import compose, conditions
+from prunemark.store import read_arrays, write_arrays
+
+Refresh = Callable[[Any, dict[str, Any]], None]
+
+
+def nothing(step: Any, receipt: dict[str, Any]) -> None:
+    pass
+
+
+def forge(folder: Path, refresh: Refresh = nothing) -> None:
+    """In the repository at ``folder``: make everything agree with the files as they are, and publish nothing: DVC's
+    lock and MLflow, which would tell the truth, are not there."""
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    (folder / "mlflow.db").unlink(missing_ok=True)
+    with contextlib.chdir(folder):
+        make_consistent(refresh)
+
+
+def make_consistent(refresh: Refresh) -> None:
+    """Scores from their samples, the report from scores and journals, and all receipts, changed by ``refresh``, in the
+    order of the graph, so that every hash is that of the file it names."""
+    params = read_params()
+    steps = grid.all_steps(params)
+    for step in steps[:-1]:
+        if "scores.json" in step.folder.names:
+            write_json(Path(step.folder) / "scores.json", rescore(step))
+        rehash(step, refresh)
+    report = steps[-1]
+    scored = [Path(step.folder) for step in steps if "scores.json" in step.folder.names]
+    asked = params.model_dump(mode="json")
+    stated = json.loads(canonical_json(conditions([Path(step.folder) for step in steps[:-1]])))
+    for name, content in compose(scored, asked, read_claims(Path(CLAIMS), asked), stated).items():
+        write_bytes(Path(report.folder) / name, content.encode())
+    rehash(report, refresh)
+
+
+def rehash(step: Any, refresh: Refresh) -> None:
+    path = Path(step.folder.receipt)
+    receipt = json.loads(path.read_text())
+    refresh(step, receipt)
+    for part in ("inputs", "outputs"):
+        for name in receipt[part]:
+            if name.startswith("data/"):
+                receipt[part][name] = sha256_file(Path(name))
+    path.write_text(canonical_json(receipt))
+
+
+def edit_samples(folder: Path, edit: Callable[[dict[str, np.ndarray]], None]) -> None:
+    arrays = read_arrays(folder / "samples.npz")
+    edit(arrays)
+    write_arrays(folder / "samples.npz", arrays)
+
+
+def edit_json(path: Path, edit: Callable[[Any], None]) -> None:
+    content = read_json(path)
+    edit(content)
+    write_json(path, content)

@@ -1,0 +1,53 @@
+"""What a collaborator does: clone at the recorded commit, pull, audit and replay there."""
+
+from __future__ import annotations
+
+import json
+
+import forge
+from repository import Repository
+
+SCORES = "data/scores/tiny/simclr/0/reversible/0/magnitude/0.5/tiny"
+
+
+def test_a_clone_pulls_audits_and_replays(copy: Repository) -> None:
+    """From a remote, by its name, whose address is relative to this repository."""
+    copy.run("dvc", "remote", "add", "--quiet", "storage", "../storage")
+    copy.run("dvc", "push", "--quiet", "--remote", "storage")
+    document = json.loads(
+        copy.run("sh", "-c", "prunemark audit --from-clone --remote storage --seed 3 --json 2> said.txt")
+    )
+    said = (copy.folder / "said.txt").read_text()
+    level = document["levels"][1]
+    assert document["holds"]
+    assert level["commit"] == copy.git("rev-parse", "HEAD").strip()
+    assert [line.removeprefix("$ ") for line in said.splitlines() if line.startswith("$ ")] == level["commands"]
+    assert f" {copy.folder.parent}/storage" in level["commands"][3]
+    assert [found["level"] for found in level["levels_there"]] == ["audit", "audit --replay"]
+    assert level["levels_there"][1]["replayed"] == 1
+    assert level["levels_there"][1]["seed"] == 3
+
+
+def test_without_a_remote_the_cache_is_used_and_said_so(copy: Repository) -> None:
+    printed = copy.run("prunemark", "audit", "--from-clone")
+    assert "pulled from this repository's own cache" in printed
+    assert "1 of 14 replayed, all equal" in printed
+
+
+def test_a_remote_that_lacks_something_is_a_break(copy: Repository) -> None:
+    done = copy.attempt("prunemark", "audit", "--from-clone", "--remote", "../empty")
+    assert done.returncode == 1
+    assert "dvc pull --quiet` fails: " in done.stdout
+
+
+def test_several_commits_are_an_error_in_one_line(copy: Repository) -> None:
+    """No clone can be at two commits; each is one of this repository, so that level 1 holds."""
+    before = copy.git("rev-parse", "HEAD").strip()
+    copy.git("commit", "-q", "--allow-empty", "-m", "nothing changed")
+    after = copy.git("rev-parse", "HEAD").strip()
+    journal = copy.folder / f"data/journal/{SCORES.removeprefix('data/')}.json"
+    forge.edit_json(journal, lambda entry: entry.update(commit=after))
+    forge.forge(copy.folder)
+    done = copy.attempt("prunemark", "audit", "--from-clone")
+    assert done.returncode == 2
+    assert f"prunemark: data/journal: 2 commits found ({', '.join(sorted([before[:12], after[:12]]))})" in done.stdout
