@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from prunemark.errors import PrunemarkError
+from prunemark.provenance.commits import Blobs
 from prunemark.questions import diff_text
 from prunemark.questions.causes import Chains
 from prunemark.questions.diff import diff
-from prunemark.questions.versions import blob_hashes, commit_of, open_version
+from prunemark.questions.versions import commit_of, open_version
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/tamper"
@@ -163,4 +164,4 @@ def test_hashes_of_a_commit_are_those_of_its_files(history: Path) -> None:
     assert commit
     names = ["empty", "lines", "absent", "examples/tamper/results.csv"]
     expected = {n: hashlib.sha256((history / n).read_bytes()).hexdigest() for n in names if n != "absent"}
-    assert blob_hashes(commit, names) == expected
+    assert Blobs({commit}, set(names)).of(commit) == expected

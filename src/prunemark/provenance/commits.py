@@ -77,6 +77,10 @@ class Blobs:
     def sha256(self, commit: str, name: str) -> str | None:
         return self.known.get((commit, name))
 
+    def of(self, commit: str) -> dict[str, str]:
+        """Those of the files asked for that a commit has, by name."""
+        return {name: digest for (at, name), digest in self.known.items() if at == commit and name and digest}
+
 
 def cat_file(asked: bytes) -> list[str | None]:
     """The SHA-256 of every object asked for, one a line; ``None`` where there is none. Empty where git fails."""

@@ -15,6 +15,7 @@ from prunemark.params import Params
 from prunemark.params_file import read_params
 from prunemark.provenance import own_process
 from prunemark.provenance.chain import Break
+from prunemark.provenance.tracked import altered_files
 from prunemark.record import RECEIPT
 
 Checked = tuple[list[Break], str]
@@ -57,12 +58,19 @@ def dvc_breaks(status: subprocess.Popen[str] | None) -> Checked:
         return [
             Break("dvc.lock", f"dvc status fails: {(err or out).strip().splitlines()[-1]}")
         ], "dvc.lock: not checked"
+    changed = [
+        (stage, what, name, how)
+        for stage, changes in json.loads(out or "{}").items()
+        for change in changes
+        for what, files in (change if isinstance(change, dict) else {change: {"dvc.yaml": "modified"}}).items()
+        for name, how in files.items()
+    ]
+    altered = altered_files({name for _, _, name, _ in changed}) if changed else {}
     breaks = []
-    for stage, changes in json.loads(out or "{}").items():
-        for change in changes:
-            parts = change.items() if isinstance(change, dict) else [("changed command", {"dvc.yaml": "modified"})]
-            for what, files in parts:
-                breaks += [Break("dvc.lock", f"stage {stage}: {what}: {name} {how}") for name, how in files.items()]
+    for stage, what, name, how in changed:
+        files = altered.get(name) or []
+        breaks += [Break(file, "not what dvc.lock says") for file in files]
+        breaks += [] if files else [Break("dvc.lock", f"stage {stage}: {what}: {name} {how}")]
     return breaks, "dvc.lock: checked"
 
 

@@ -59,9 +59,13 @@ def cache_folder() -> Path | None:
 
 
 def in_cache(path: Path, cache: Path) -> bool:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "md5").hexdigest()
+    digest = md5_of(path)
     return (cache / "files" / "md5" / digest[:2] / digest[2:]).is_file()
+
+
+def md5_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def remove_empty(folder: Path) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 from prunemark import grid
 from prunemark.errors import PrunemarkError
 from prunemark.params_file import read_params
+from prunemark.provenance.commits import Blobs
 from prunemark.provenance.dependents import Dependents
 from prunemark.provenance.lineage import Step, read_step
 from prunemark.questions.sources import FIRST_LINE, Row, folder_of, open_run
-from prunemark.questions.versions import blob_hashes, commit_of
+from prunemark.questions.versions import commit_of
 
 AXES = ("dataset", "encoder", "seed", "watermark", "check", "pruner", "rate", "metric")
 
@@ -68,7 +69,8 @@ def impact(question: str) -> Impact:
     if path in named:
         begins = {folder: [path] for folder, step in made.items() if depends(step, path)}
     elif (commit := commit_of(question)) is not None:
-        begins = differing(made, blob_hashes(commit, {name for step in made.values() for name in step.receipt["code"]}))
+        ran = {name for step in made.values() for name in step.receipt["code"]}
+        begins = differing(made, Blobs({commit}, ran).of(commit))
     else:
         near = difflib.get_close_matches(path, sorted(named), n=1) or [name for name in named if path in name][:1]
         meant = f"; did you mean {near[0]}?" if near else ""
