@@ -23,6 +23,7 @@ from prunemark.params import Params
 from prunemark.params_file import read_params
 from prunemark.provenance.chain import HashCache, check_folder
 from prunemark.provenance.sweep import sweep
+from prunemark.record import JOURNAL
 
 DVC_LOCK = Path("dvc.lock")
 KEPT_LOCK = Path(".prunemark/dvc.lock.kept")
@@ -75,6 +76,7 @@ def settle(params: Params) -> None:
     """Sweep what params.yaml no longer names, check what changed, commit to DVC, publish to MLflow."""
     sweep(params, list(layout.STAGES))
     hashes = HashCache()
+    state_anew(params, hashes)
     breaks = [b for step in grid.all_steps(params) for b in check_folder(Path(step.folder), hashes)]
     if breaks:
         raise PrunemarkError(
@@ -83,6 +85,17 @@ def settle(params: Params) -> None:
     hashes.save()
     commit_to_dvc()
     tracking.publish_or_warn(params)
+
+
+def state_anew(params: Params, hashes: HashCache) -> None:
+    """Make the report again where a journal is not what it states: a step that ran again to the same bytes has the
+    receipt that it had, in which Snakemake sees no reason to."""
+    stale = check_folder(Path(grid.report(params).folder), hashes)
+    if any(fault.path.startswith(JOURNAL.as_posix()) for fault in stale):
+        again = command("--cores", "1", "--nolock", "--quiet", "all", "--forcerun", "report")
+        done = subprocess.run(again, env=environment(), capture_output=True, text=True)
+        if done.returncode:
+            raise PrunemarkError(f"the report cannot be made again: {(done.stderr or done.stdout).strip()[-400:]}")
 
 
 def command(*arguments: str) -> list[str]:

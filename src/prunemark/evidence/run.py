@@ -12,6 +12,7 @@ from typing import Any
 from prunemark import grid
 from prunemark.errors import PrunemarkError
 from prunemark.files import read_json
+from prunemark.layout import CLAIMS
 from prunemark.params import Params
 from prunemark.params_file import PARAMS, read_params
 from prunemark.provenance.chain import read_receipt
@@ -49,9 +50,11 @@ def read_run() -> Run:
     run.carried[PARAMS.as_posix()] = PARAMS.read_bytes()
     for step in grid.all_steps(run.params):
         add_step(run, str(step.folder))
-    if run.receipts[str(grid.report(run.params).folder)]["parameters"].get("asked") != run.params.digest():
+    report = run.receipts[str(grid.report(run.params).folder)]
+    if report["parameters"].get("asked") != run.params.digest():
         raise PrunemarkError(f"{PARAMS}: asks for something else than the report was made for: build it first")
-    for name in ("Snakefile", "constraints.txt", *map(str, sorted(Path("workflow/rules").glob("*.smk")))):
+    stated = [CLAIMS] if CLAIMS in report["inputs"] else []
+    for name in (*stated, "Snakefile", "constraints.txt", *map(str, sorted(Path("workflow/rules").glob("*.smk")))):
         if not Path(name).is_file():
             raise PrunemarkError(f"{name}: no such file: a crate is made in the folder of the repository")
         run.carried[name] = Path(name).read_bytes()

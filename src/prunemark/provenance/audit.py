@@ -38,6 +38,8 @@ def audit(params: Params, steps: list[layout.Step]) -> tuple[list[Break], list[s
     breaks += claims.breaks()
     differing, notes = code_breaks(found)
     others, said = external.result()
+    known = {fault.path for fault in breaks}  # DVC says of a file only that it changed
+    others = [fault for fault in others if fault.path not in known]
     return list(dict.fromkeys([*breaks, *differing, *others])), [*notes, *said]
 
 
