@@ -120,7 +120,8 @@ def audit(
     from prunemark.provenance.sample import seconds
 
     limit = None if budget is None else seconds(budget)
-    unsigned = audit_signed(crate, signed_by)
+    # Where a machine reads, stdout is one document.
+    unsigned = audit_signed(crate, signed_by, sys.stderr if json else sys.stdout)
     sys.exit(levels.run(levels.Asked(recompute, replay, limit, seed, from_clone, remote), json) or unsigned)
 
 

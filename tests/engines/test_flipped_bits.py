@@ -1,4 +1,4 @@
-"""Of every file that a run keeps, any bit that flips is found by the audit, and the file is named."""
+"""Bits drawn at random among the files of every kind that a run keeps: each that flips is found, and its file named."""
 
 from __future__ import annotations
 

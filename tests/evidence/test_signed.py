@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -187,17 +188,17 @@ def test_a_key_that_does_not_sign_is_named(tampered: Path, keys: Path, key: str,
 
 
 def test_the_audit_wants_both_or_neither(signed: Path, keys: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert audit_signed(None, None) == 0
-    assert audit_signed(signed, keys / "allowed") == 0
-    assert audit_signed(signed, keys / "other.pub") == 1
+    assert audit_signed(None, None, sys.stdout) == 0
+    assert audit_signed(signed, keys / "allowed", sys.stdout) == 0
+    assert audit_signed(signed, keys / "other.pub", sys.stdout) == 1
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 2
     assert printed[0].endswith("unaltered, its receipts those of data/")
     for pair in ((signed, None), (None, keys / "allowed")):
         with pytest.raises(PrunemarkError, match="--crate and --signed-by go together"):
-            audit_signed(*pair)
+            audit_signed(*pair, sys.stdout)
     with pytest.raises(PrunemarkError, match="no such file"):
-        audit_signed(signed, keys / "missing")
+        audit_signed(signed, keys / "missing", sys.stdout)
 
 
 def test_what_is_no_crate_is_one_line(keys: Path, tmp_path: Path) -> None:

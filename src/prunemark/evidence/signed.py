@@ -6,6 +6,7 @@ The signature is one of the manifest, which it lies beside and which does not na
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TextIO
 
 from prunemark.errors import PrunemarkError
 from prunemark.evidence import verify
@@ -78,8 +79,8 @@ def receipt_breaks(crate: verify.Crate) -> list[Break]:
     return breaks
 
 
-def audit_signed(path: Path | None, signers: Path | None) -> int:
-    """Print a line per break, or that there is none; returns 0 or 1. Without a crate there is nothing to say.
+def audit_signed(path: Path | None, signers: Path | None, stream: TextIO) -> int:
+    """Print a line per break to ``stream``, or that there is none; returns 0 or 1. Without a crate, nothing is said.
 
     Raises:
         PrunemarkError: a crate without signers, or signers without a crate.
@@ -89,7 +90,6 @@ def audit_signed(path: Path | None, signers: Path | None) -> int:
     if path is None or signers is None:
         raise PrunemarkError("audit: --crate and --signed-by go together")
     breaks = signed_breaks(path, signers)
-    print(
-        "\n".join(map(str, breaks)) or f"{path}: signed by a key of {signers}, unaltered, its receipts those of data/"
-    )
+    good = f"{path}: signed by a key of {signers}, unaltered, its receipts those of data/"
+    print("\n".join(map(str, breaks)) or good, file=stream)
     return int(bool(breaks))

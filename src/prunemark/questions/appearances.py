@@ -157,7 +157,9 @@ def leaves(tree: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[t
 
 
 def on_page(run: Run, number: Shown) -> Iterator[Place]:
-    """Where the page shows that very text, outside of scripts; with the rows that the enclosing cell names."""
+    """Where the page shows that very text, outside of scripts; with the rows that the enclosing cell names. Pages of
+    earlier runs, kept under examples/, have their tables in the markup; today's have them as data, so that words alone
+    are found there."""
     raw = run.read(f"{REPORT}/report.html")
     if raw is None:
         return

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prunemark.cell import CELL
 from prunemark.errors import PrunemarkError
 from prunemark.files import read_json
 from prunemark.layout import Step
@@ -63,8 +64,7 @@ def read_results(outcome: Outcome) -> Reported:
     found: Reported = {}
     with RESULTS.open(newline="") as file:
         for line, row in enumerate(csv.DictReader(file), 2):
-            cell = Cell(*(row[name] for name in ("dataset", "encoder", "seed", "watermark", "key", "pruner", "rate",
-                                                 "probe_dataset")))  # fmt: skip
+            cell = Cell(*(row[name] for name in CELL))
             at = (cell, Place(row["metric"], row["head"], row["check"]))
             if at in found:
                 outcome.breaks.append(at_row(line, at, f"says again what line {found[at][0]} says"))
