@@ -40,14 +40,27 @@ def test_a_remote_that_lacks_something_is_a_break(copy: Repository) -> None:
     assert "dvc pull --quiet` fails: " in done.stdout
 
 
-def test_several_commits_are_an_error_in_one_line(copy: Repository) -> None:
-    """No clone can be at two commits; each is one of this repository, so that level 1 holds."""
-    before = copy.git("rev-parse", "HEAD").strip()
+def test_of_several_commits_the_last_must_have_the_code_of_all(copy: Repository) -> None:
+    """Only what changed runs again, so that steps name the commits of their time: here the report a later one."""
     copy.git("commit", "-q", "--allow-empty", "-m", "nothing changed")
-    after = copy.git("rev-parse", "HEAD").strip()
-    journal = copy.folder / f"data/journal/{SCORES.removeprefix('data/')}.json"
-    forge.edit_json(journal, lambda entry: entry.update(commit=after))
-    forge.forge(copy.folder)
+    made_at(copy, head(copy))
+    assert f"in a clone at {head(copy)[:12]}" in copy.run("prunemark", "audit", "--from-clone")
+
+    copy.edit("src/prunemark/pruners/magnitude.py", "import", "import  ", count=1)
+    copy.commit()
+    copy.git("checkout", "-q", "HEAD~", "--", "src")
+    made_at(copy, head(copy))
     done = copy.attempt("prunemark", "audit", "--from-clone")
-    assert done.returncode == 2
-    assert f"prunemark: data/journal: 2 commits found ({', '.join(sorted([before[:12], after[:12]]))})" in done.stdout
+    assert done.returncode == 1
+    assert "src/prunemark/pruners/magnitude.py: in the clone: sha256 is" in done.stdout
+
+
+def head(repository: Repository) -> str:
+    return repository.git("rev-parse", "HEAD").strip()
+
+
+def made_at(repository: Repository, commit: str) -> None:
+    """Let the report be one made at a commit."""
+    forge.edit_json(repository.folder / "data/journal/report.json", lambda entry: entry.update(commit=commit))
+    forge.forge(repository.folder)
+    repository.run("dvc", "commit", "--force", "--quiet")

@@ -15,7 +15,8 @@ from prunemark.errors import PrunemarkError
 from prunemark.layout import Step
 from prunemark.provenance import own_process
 from prunemark.provenance.chain import Break
-from prunemark.provenance.commits import commits_of
+from prunemark.provenance.commits import git_state
+from prunemark.record import journal_path
 
 CACHE = "prunemark-audit"
 
@@ -30,9 +31,9 @@ def audit_clone(
     DVC remote by name or a path; without one the configured remote, and where none is, this repository's own cache.
 
     Raises:
-        PrunemarkError: the journals name no commit, or several, or there is no dvc.lock.
+        PrunemarkError: the journal of the last step names no commit, or there is no dvc.lock.
     """
-    commit = the_commit(steps)
+    commit = the_commit(steps[-1])
     if not Path("dvc.lock").is_file():
         raise PrunemarkError("dvc.lock: no such file; a clone pulls what it names")
     with tempfile.TemporaryDirectory(prefix="prunemark-clone-") as scratch:
@@ -56,13 +57,13 @@ def audit_clone(
     return breaks, f"in a clone at {commit[:12]}: {proved}", facts
 
 
-def the_commit(steps: list[Step]) -> str:
-    found = commits_of(str(step.folder) for step in steps)
-    if len(found) != 1 or None in found:
-        names = ", ".join(sorted(str(commit)[:12] for commit in found)) or "none"
-        raise PrunemarkError(f"data/journal: {len(found)} commits found ({names}); a clone needs the one that made all")
-    (commit,) = found
-    return str(commit)
+def the_commit(last: Step) -> str:
+    """The commit of the step that was made last. Earlier steps may name earlier ones, since only what changed runs
+    again: whether their code is that of this commit too, the audit in the clone says."""
+    commit = (git_state(Path(last.folder)) or (None, False))[0]
+    if commit is None:
+        raise PrunemarkError(f"{journal_path(Path(last.folder))}: names no commit; a clone needs the one that made it")
+    return commit
 
 
 class Clone:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +52,6 @@ def git_state(folder: Path) -> tuple[str | None, bool] | None:
         return entry["commit"], bool(entry["code_differs_from_commit"])
     except (PrunemarkError, KeyError, TypeError):
         return None  # its absence, or its hash, is a break of its own
-
-
-def commits_of(folders: Iterable[str]) -> set[str | None]:
-    """All commits that the journals of these folders name."""
-    return {state[0] for folder in folders if (state := git_state(Path(folder))) is not None}
 
 
 class Blobs:
