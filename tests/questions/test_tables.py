@@ -97,6 +97,12 @@ SLIPS: dict[str, tuple[str, str, str, int, str, str]] = {
     "more successes than trials": (
         markdown("m | keys", "a | 19 of 20", "b | 21 of 20"), "t.md", COUNT, 2, "keys", "k from 0 to 20",
     ),
+    "k of n outside its interval": (
+        markdown("m | VerSR (keys)", "a | 19 of 20 [76, 99]", "b | 9 of 20 [76, 99]†"), "t.md", INSIDE, 2, "VerSR (keys)", "76 or more",
+    ),
+    "k of n outside an interval of fractions": (
+        markdown("m | VerSR", "a | 19 of 20 [0.76, 0.99]", "b | 9 of 20 [0.76, 0.99]"), "t.md", INSIDE, 2, "VerSR", "0.76 or more",
+    ),
     "k and n in columns": (
         "m,metric,value,k,n\na,accuracy,0.853,853,1000\nb,accuracy,0.835,853,1000\n", "t.csv", COUNT, 2, "value", "0.853 (853",
     ),
@@ -135,6 +141,30 @@ B & 0.9 & 80.1 \\
 \end{tabular}
 """,
         "t.tex", REPEAT, 4, "Acc. (%)", "80.1, as in row 3 of the same B 0.9",
+    ),
+    "LaTeX over several pages": (
+        r"""
+\begin{longtable}{lr}
+\caption{Of 100 {\%} & more} \label{tab:x} \\
+\toprule
+Method & Acc. (\%) \\
+\midrule
+\endfirsthead
+\caption[]{Of 100 {\%} & more} \\
+\toprule
+Method & Acc. (\%) \\
+\midrule
+\endhead
+\midrule
+\multicolumn{2}{r}{Continued} \\
+\endfoot
+\bottomrule
+\endlastfoot
+A & 85.3 \\
+B & 853 \\
+\end{longtable}
+""",
+        "t.tex", RANGE, 2, "Acc. (%)", "between 0 and 100 %",
     ),
     "semicolons": ("m;acc before;acc after;delta\na;85.3;82.1;-3.2\nb;85.3;81.1;-4.6\n", "t.csv", CHANGE, 2, "delta", "-4.2 "),
     "LaTeX with a header of two lines": (

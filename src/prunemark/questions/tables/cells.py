@@ -20,10 +20,14 @@ WITHIN = re.compile(
     rf"\s*(?P<high>{NUMBER})\s*%?\s*[\])]"
 )
 ENDS = re.compile(rf"[\[(]?\s*(?P<low>{NUMBER})\s*%?\s*{BETWEEN}\s*(?P<high>{NUMBER})\s*(?P<unit>%)?\s*[\])]?")
+INTERVAL = rf"[\[(]\s*(?P<low>{NUMBER})\s*%?\s*{BETWEEN}\s*(?P<high>{NUMBER})\s*%?\s*[\])]"
+COUNT = r"(?P<k>\d[\d,]*)\s*(?P<of>of|/)\s*(?P<n>\d[\d,]*)"
+COUNT_WITHIN = re.compile(rf"{COUNT}\s*{INTERVAL}")
 COUNTED = (
     re.compile(r"(?P<k>\d[\d,]*)\s*(?P<of>of|/)\s*(?P<n>\d[\d,]*)\s*\(\s*(?P<v>\d+(?:\.\d+)?)\s*%\s*\)"),
     re.compile(r"(?P<v>\d+(?:\.\d+)?)\s*%\s*\(\s*(?P<k>\d[\d,]*)\s*(?P<of>of|/)\s*(?P<n>\d[\d,]*)\s*\)"),
     re.compile(r"(?P<k>\d[\d,]*)\s*(?P<of>of)\s*(?P<n>\d[\d,]*)"),
+    COUNT_WITHIN,
 )
 # Programs write as many digits as there are and drop the last zeros: every number is as good as its longest neighbour.
 MACHINE_DECIMALS = 7
@@ -73,7 +77,7 @@ class Count:
 @functools.cache
 def quantity(text: str) -> Quantity | None:
     """The single number of a cell, also before a spread or an interval; ``None`` where it holds anything else."""
-    bare = MARKS.sub("", text.strip()).strip()
+    bare = unmarked(text)
     found = SINGLE.fullmatch(bare) or WITHIN.fullmatch(bare)
     if found is None or abs(number(found["v"]).value.adjusted()) > LARGEST_EXPONENT:
         return None
@@ -85,7 +89,9 @@ def quantity(text: str) -> Quantity | None:
 
 
 def interval(text: str) -> Interval | None:
-    """The interval of a cell, with the value before it, if one stands there."""
+    """The interval of a cell, with the value before it, if one stands there; of ``k of n``, which is the share."""
+    if counted := COUNT_WITHIN.fullmatch(unmarked(text)):
+        return within_counts(counted)
     found = WITHIN.fullmatch(text.strip()) or ENDS.fullmatch(text.strip())
     if found is None:
         return None
@@ -93,11 +99,24 @@ def interval(text: str) -> Interval | None:
     return Interval(value, number(found["low"]), number(found["high"]))
 
 
+def within_counts(found: re.Match[str]) -> Interval | None:
+    """The interval behind ``k of n``, in percent unless it reaches no further than 1."""
+    k, n = (int(found[name].replace(",", "")) for name in ("k", "n"))
+    low, high = number(found["low"]), number(found["high"])
+    whole = Decimal(1) if high.value <= 1 and "." in found["high"] else Decimal(100)
+    return Interval(Quantity(whole * k / n, EXACT), low, high) if n else None
+
+
+def unmarked(text: str) -> str:
+    """A cell without the marks of its footnotes."""
+    return MARKS.sub("", text.strip()).strip()
+
+
 def count(text: str) -> Count | None:
     """``k of n``, with the percentage beside it."""
     if "of" not in text and "/" not in text:
         return None
-    found = next((match for pattern in COUNTED if (match := pattern.fullmatch(text.strip()))), None)
+    found = next((match for pattern in COUNTED if (match := pattern.fullmatch(unmarked(text)))), None)
     if found is None:
         return None
     value = number(found["v"]) if "v" in found.groupdict() else None

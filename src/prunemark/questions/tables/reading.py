@@ -20,6 +20,9 @@ ARGUMENTS = re.compile(r"\s*(?:\[[^\]]*\]|\{(?:[^{}]|\{[^{}]*\})*\})")
 SPAN = re.compile(
     r"\\multi(column|row)\*?\s*\{\s*(\d+)\s*\}\s*(?:\[[^\]]*\])?\s*\{[^{}]*\}\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
 )
+# Of a longtable, all from the first of these to the last is set again on every page.
+REPEATED = re.compile(r"\\end(?:firsthead|head|foot|lastfoot)\b")
+CAPTION = re.compile(r"\\(?:caption|label)\*?(?:\[[^\]]*\])?\s*\{(?:[^{}]|\{[^{}]*\})*\}\s*(?:\\\\)?")
 WRAPPED = re.compile(r"\\[a-zA-Z]+\*?\s*\{([^{}]*)\}")
 SYMBOLS = {
     r"\%": "%", r"\pm": "±", r"\Delta": "Δ", r"\times": "\u00d7", r"\downarrow": "↓", r"\uparrow": "↑", r"\&": "&",
@@ -96,7 +99,7 @@ def latex(text: str) -> Iterator[Table]:
     text = COMMENT.sub("", text)
     for found in TABULAR.finditer(text):
         at = found.start(2)
-        body = found[2]
+        body = once(found[2])
         while arguments := ARGUMENTS.match(body):
             body, at = body[arguments.end() :], at + arguments.end()
         heads: list[Line] = []
@@ -112,6 +115,18 @@ def latex(text: str) -> Iterator[Table]:
             at += len(part)
         heads, rows = (heads, rows) if heads and rows else (rows[:1] or heads, rows[1:])
         yield made(text.count("\n", 0, found.start()) + 1, heads, rows)
+
+
+def once(body: str) -> str:
+    """A tabular without captions and what is set again on every page, its lines where they were."""
+    body = CAPTION.sub(lambda found: blank(found[0]), body)
+    ends = [found.span() for found in REPEATED.finditer(body)]
+    start, stop = (ends[0][0], ends[-1][1]) if ends else (0, 0)
+    return body[:start] + blank(body[start:stop]) + body[stop:]
+
+
+def blank(text: str) -> str:
+    return re.sub(r"[^\n]", " ", text)
 
 
 def spanned(row: str) -> Iterator[str]:
