@@ -251,12 +251,25 @@ def control(
 
 @app.command()
 def report(
-    asked: Annotated[str, typer.Option(help="SHA-256 of what params.yaml asks for")],
-    out: Annotated[Path, typer.Option()],
+    asked: Annotated[str | None, typer.Option(help="SHA-256 of what params.yaml asks for")] = None,
+    out: Annotated[Path | None, typer.Option()] = None,
     params: Annotated[Path, typer.Option()] = Path("params.yaml"),
     claims: Annotated[Path, typer.Option()] = Path("claims.yaml"),
+    format: Annotated[str | None, typer.Option(help="latex, markdown or csv: print a paper's tables")] = None,
+    run: Annotated[Path, typer.Option(help="of --format: a repository, or a run kept as under examples/")] = Path("."),
 ) -> None:
-    """Make the results table and the page."""
+    """Make the results table and the page; or with --format print the results of a run as a paper's tables."""
+    if format is not None and (asked, out) == (None, None):
+        from prunemark.questions.paper.formats import paper
+
+        print(paper(run, format), end="")
+    elif asked is not None and out is not None:
+        make_report(asked, out, params, claims)
+    else:
+        raise PrunemarkError("report: needs --asked and --out, as the stage has them, or --format alone")
+
+
+def make_report(asked: str, out: Path, params: Path, claims: Path) -> None:
     from prunemark import grid, layout
     from prunemark.params_file import read_params
     from prunemark.stages.report import report as run

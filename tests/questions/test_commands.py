@@ -41,7 +41,7 @@ def test_why(ask: Asked) -> None:
     assert json.loads(out)["matches"]
 
 
-@pytest.mark.parametrize("arguments", [("why", "accuracy[x=1]", "--run", "examples/tamper"), ("diff", "nonsense", "HEAD"), ("check-table", "LICENSE"), ("why", "0.5", "--run", "nowhere")])  # fmt: skip
+@pytest.mark.parametrize("arguments", [("why", "accuracy[x=1]", "--run", "examples/tamper"), ("diff", "nonsense", "HEAD"), ("check-table", "LICENSE"), ("why", "0.5", "--run", "nowhere"), ("report", "--format", "pdf", "--run", "examples/tamper"), ("report", "--format", "csv", "--run", "nowhere"), ("report", "--format", "csv", "--run", "tests"), ("report",), ("report", "--format", "csv", "--out", "x")])  # fmt: skip
 def test_no_answer_is_status_2_and_one_line(ask: Asked, arguments: tuple[str, ...]) -> None:
     status, out, err = ask(*arguments)
     assert (status, out) == (2, "")

@@ -16,6 +16,7 @@ from prunemark.provenance.lineage import Read
 REPORT = "data/report"
 RESULTS = f"{REPORT}/results.csv"
 ARCHIVE = "receipts.tar.xz"
+PARAMS = "params.yaml"
 FIRST_LINE = 2
 Row = dict[str, str]
 
@@ -80,7 +81,8 @@ def read_repository(root: Path) -> Read:
 
 
 def read_example(folder: Path) -> Read:
-    """Of a kept example: the report's files lie in the folder itself, receipts and journals in the archive beside."""
+    """Of a kept example: params.yaml and the report's files lie in the folder itself, receipts and journals in the
+    archive beside."""
     return of_example(lambda name: content(folder / name), str(folder))
 
 
@@ -93,7 +95,8 @@ def of_example(inside: Read, place: str) -> Read:
         return {} if raw is None else members(raw, f"{place}/{ARCHIVE}")
 
     def read(name: str) -> bytes | None:
-        own = inside(name.removeprefix(f"{REPORT}/")) if name.startswith(f"{REPORT}/") else None
+        beside = name == PARAMS or name.startswith(f"{REPORT}/")
+        own = inside(name.removeprefix(f"{REPORT}/")) if beside else None
         return kept().get(name) if own is None else own
 
     return read
