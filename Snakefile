@@ -5,6 +5,10 @@ from snakemake.utils import min_version
 min_version("9.27.0")
 
 
+# The text on the first page of `snakemake --report`.
+report: "workflow/report/workflow.rst"
+
+
 # Used only with `--software-deployment-method apptainer`; the packages come from constraints.txt.
 container: "docker://python:3.11"
 

@@ -54,7 +54,8 @@ def read_run() -> Run:
     if report["parameters"].get("asked") != run.params.digest():
         raise PrunemarkError(f"{PARAMS}: asks for something else than the report was made for: build it first")
     stated = [CLAIMS] if CLAIMS in report["inputs"] else []
-    for name in (*stated, "Snakefile", "constraints.txt", *map(str, sorted(Path("workflow/rules").glob("*.smk")))):
+    workflow = sorted(str(path) for kind in ("rules/*.smk", "report/*.rst") for path in Path("workflow").glob(kind))
+    for name in (*stated, "Snakefile", "constraints.txt", *workflow):
         if not Path(name).is_file():
             raise PrunemarkError(f"{name}: no such file: a crate is made in the folder of the repository")
         run.carried[name] = Path(name).read_bytes()

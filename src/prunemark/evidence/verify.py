@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote
 
 MANIFEST, REFERENCED, METADATA = "manifest-sha256.txt", "referenced-sha256.txt", "ro-crate-metadata.json"
-OWN = r"[A-Z]+\.md|Snakefile|workflow/rules/\w+\.smk|(params|claims)\.yaml|constraints\.txt|verify\.py"
+OWN = r"[A-Z]+\.md|Snakefile|workflow/\w+/\w+\.(smk|rst)|(params|claims)\.yaml|constraints\.txt|verify\.py"
 RECEIPT, LARGEST, MOST = "/receipt.json", 2**28, 2**32  # bytes of a file and of all
 FIELDS = {"schema", "stage", "command", "parameters", "seed", "inputs", "outputs", "code"}
 
