@@ -204,7 +204,7 @@ def test_a_command_can_be_copied(tab):
     page = tab(address="#s3").page
     button = page.locator("#card .copy").first
     button.click()
-    assert button.inner_text() == "copied"
+    page.locator("#card .copy", has_text="copied").wait_for()
     page.evaluate("document.querySelector('#card').prepend(document.createElement('textarea'))")
     page.locator("#card textarea").focus()
     page.keyboard.press("Control+V")
