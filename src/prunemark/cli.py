@@ -115,14 +115,13 @@ def audit(
     signed_by: Annotated[Path | None, typer.Option(help="who may have signed it: allowed signers, or a key")] = None,
 ) -> None:
     """Check that everything under data/ is accounted for and chains; exit status 1 and a line per break otherwise."""
-    from prunemark.evidence.signed import audit_signed
+    from prunemark.evidence.signed import signed_level
     from prunemark.provenance import levels
     from prunemark.provenance.sample import seconds
 
     limit = None if budget is None else seconds(budget)
-    # Where a machine reads, stdout is one document.
-    unsigned = audit_signed(crate, signed_by, sys.stderr if json else sys.stdout)
-    sys.exit(levels.run(levels.Asked(recompute, replay, limit, seed, from_clone, remote), json) or unsigned)
+    asked = levels.Asked(recompute, replay, limit, seed, from_clone, remote)
+    sys.exit(levels.run(asked, json, signed_level(crate, signed_by)))
 
 
 @app.command("crate")

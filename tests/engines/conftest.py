@@ -11,6 +11,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from audited import Audited
 from repository import Repository
 
+# What the first level asks others about, which takes all of its time, and what it does not read.
+OTHERS = ("dvc.lock", "cache", "mlflow.db", ".snakemake", ".prunemark", "examples", "tests", "logs")
+
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Repository:
@@ -29,18 +32,28 @@ def copy(built: Repository, tmp_path: Path) -> Repository:
 
 
 @pytest.fixture
-def audited(copy: Repository, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Audited:
-    """Run the levels asked for in the copy, in this process: exit status and the lines it prints on stdout."""
-    from prunemark.provenance.levels import Asked, run
+def kept(built: Repository, tmp_path: Path) -> Repository:
+    """The built tiny grid as its files and commits alone: neither DVC nor MLflow is there to contradict a forger."""
+    shutil.copytree(built.folder, tmp_path / "kept", symlinks=True, ignore=shutil.ignore_patterns(*OTHERS))
+    return Repository(tmp_path / "kept")
 
-    def look(asked: Asked | None = None) -> tuple[int, list[str]]:
-        monkeypatch.chdir(copy.folder)
-        for name, value in copy.environment().items():
+
+@pytest.fixture
+def audited(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Audited:
+    """Run the levels asked for in a repository, in this process: exit status and the lines it prints on stdout."""
+    from prunemark.provenance.levels import Asked, Level, run
+
+    def look(repository: Repository, asked: Asked | None = None, beside: Level | None = None) -> tuple[int, list[str]]:
+        monkeypatch.chdir(repository.folder)
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for name, value in repository.environment().items():
             monkeypatch.setenv(name, value)
-        # MLflow remembers a database by the text of its address, and every copy has one of its own.
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy.folder}/mlflow.db")
+        database = repository.folder / "mlflow.db"
+        if database.is_file():
+            # MLflow remembers a database by the text of its address, and every copy has one of its own.
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
         capfd.readouterr()
-        status = run(asked or Asked(), as_json=False)
+        status = run(asked or Asked(), False, beside)
         return status, capfd.readouterr().out.splitlines()
 
     return look

@@ -16,9 +16,11 @@ from prunemark.files import canonical_json, read_json, write_bytes, write_json
 from prunemark.layout import CLAIMS
 from prunemark.params_file import read_params
 from prunemark.provenance.audit import rescore
+from prunemark.provenance.chain import named_here
+from prunemark.provenance.sample import drawn
 from prunemark.record import sha256_file
 from prunemark.stages.report import compose, conditions
-from prunemark.store import read_arrays, write_arrays
+from prunemark.store import read_arrays, read_tensors, write_arrays, write_tensors
 
 Refresh = Callable[[Any, dict[str, Any]], None]
 
@@ -60,7 +62,7 @@ def rehash(step: Any, refresh: Refresh) -> None:
     refresh(step, receipt)
     for part in ("inputs", "outputs"):
         for name in receipt[part]:
-            if name.startswith("data/"):
+            if named_here(name):
                 receipt[part][name] = sha256_file(Path(name))
     path.write_text(canonical_json(receipt))
 
@@ -75,3 +77,39 @@ def edit_json(path: Path, edit: Callable[[Any], None]) -> None:
     content = read_json(path)
     edit(content)
     write_json(path, content)
+
+
+def edit_key(path: Path, **facts: str) -> None:
+    """Facts of the first key of a key file."""
+    tensors, header = read_tensors(path)
+    header["facts"][0] |= facts
+    write_tensors(path, tensors, header)
+
+
+def another_key(path: Path) -> None:
+    """A key that is not the one embedded, in the places of the one that is."""
+    edit_key(path, key="1" * 64)
+
+
+def change_threshold(marked: Path, **changes: Any) -> None:
+    """A threshold in both files that hold it, and what its calibration says of it."""
+    edit_json(marked / "calibration.json", lambda content: content["trials"][0].update(changes))
+    tensors, header = read_tensors(marked / "secret.safetensors")
+    write_tensors(marked / "secret.safetensors", tensors, header | {"thresholds": [changes["threshold"]]})
+
+
+def weaken_a_claim(folder: Path) -> None:
+    replace(folder / "claims.yaml", "at_least: -0.1}", "at_least: -1}")
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text, f"{path} does not hold {old!r}"
+    path.write_text(text.replace(old, new, 1))
+
+
+def seed_that_draws_first(folder: Path, cell: str) -> int:
+    """A seed of a replay that begins with this cell."""
+    steps = grid.all_steps(read_params(folder / "params.yaml"))
+    cells = [step for step in steps if "scores.json" in step.folder.names]
+    return next(seed for seed in range(1000) if str(drawn(cells, seed)[0][0].folder) == cell)

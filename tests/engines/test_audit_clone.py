@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import forge
+import pytest
+from audited import named
+from frauds_signed import CLONED
 from repository import Repository
-
-SCORES = "data/scores/tiny/simclr/0/reversible/0/magnitude/0.5/tiny"
 
 
 def test_a_clone_pulls_audits_and_replays(copy: Repository) -> None:
@@ -55,6 +56,18 @@ def test_of_several_commits_the_last_must_have_the_code_of_all(copy: Repository)
     assert "src/prunemark/pruners/magnitude.py: in the clone: sha256 is" in done.stdout
 
 
+@pytest.mark.parametrize("fraud", CLONED)
+def test_a_clone_has_what_was_committed(copy: Repository, fraud: str) -> None:
+    """Everything was made to agree here, and committed to DVC."""
+    commit, expected = CLONED[fraud]
+    commit(copy.folder)
+    commit_forged(copy)
+    done = copy.attempt("prunemark", "audit", "--from-clone")
+    assert done.returncode == 1
+    assert "all accounted for" in done.stdout
+    assert named(expected, done.stdout.splitlines())
+
+
 def head(repository: Repository) -> str:
     return repository.git("rev-parse", "HEAD").strip()
 
@@ -62,5 +75,9 @@ def head(repository: Repository) -> str:
 def made_at(repository: Repository, commit: str) -> None:
     """Let the report be one made at a commit."""
     forge.edit_json(repository.folder / "data/journal/report.json", lambda entry: entry.update(commit=commit))
+    commit_forged(repository)
+
+
+def commit_forged(repository: Repository) -> None:
     forge.forge(repository.folder)
     repository.run("dvc", "commit", "--force", "--quiet")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from forgery import forge_from, list_anew, put, zipped
 
 from prunemark.errors import PrunemarkError
-from prunemark.evidence.signed import SIGNATURE, audit_signed, sign_crate, signed_breaks
+from prunemark.evidence.signed import SIGNATURE, sign_crate, signed_breaks, signed_level
 from prunemark.evidence.verify import MANIFEST, verify
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="there is no ssh-keygen")
@@ -187,18 +186,19 @@ def test_a_key_that_does_not_sign_is_named(tampered: Path, keys: Path, key: str,
     assert not (tampered / SIGNATURE).exists()
 
 
-def test_the_audit_wants_both_or_neither(signed: Path, keys: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert audit_signed(None, None, sys.stdout) == 0
-    assert audit_signed(signed, keys / "allowed", sys.stdout) == 0
-    assert audit_signed(signed, keys / "other.pub", sys.stdout) == 1
-    printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == 2
-    assert printed[0].endswith("unaltered, its receipts those of data/")
+def test_the_audit_wants_both_or_neither(signed: Path, keys: Path) -> None:
+    assert signed_level(None, None) is None
+    for signers, breaks in (("allowed", 0), ("other.pub", 1)):
+        level = signed_level(signed, keys / signers)
+        assert level
+        found = level.look(None, [])
+        assert len(found.breaks) == breaks
+        assert found.proved.endswith("unaltered, its receipts those of data/")
     for pair in ((signed, None), (None, keys / "allowed")):
         with pytest.raises(PrunemarkError, match="--crate and --signed-by go together"):
-            audit_signed(*pair, sys.stdout)
+            signed_level(*pair)
     with pytest.raises(PrunemarkError, match="no such file"):
-        audit_signed(signed, keys / "missing", sys.stdout)
+        signed_breaks(signed, keys / "missing")
 
 
 def test_what_is_no_crate_is_one_line(keys: Path, tmp_path: Path) -> None:

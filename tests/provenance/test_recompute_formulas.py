@@ -90,12 +90,14 @@ def trial(law: str | None, **more: object) -> dict[str, object]:
 
 
 def test_thresholds_by_law() -> None:
-    """51 of 64 bits; the next number above all nulls, the encoder before marking among them; nothing by another law."""
+    """51 of 64 bits; the next number above all nulls, the encoder before marking among them; without a law what intact
+    encoders reach; nothing by another law."""
     assert by_law(trial("Bin(64, 1/2)")) == 51
     assert by_law(trial("above 2 unmarked encoders and 4 wrong keys")) == math.nextafter(0.4, 1)
     assert by_law(trial("above 3 unmarked encoders and 4 wrong keys", twin=0.7)) == math.nextafter(0.7, 1)
     assert by_law(trial("published: WR > 0.5")) is None
-    assert by_law(trial(None)) is None
+    assert by_law(trial(None, marked=20.0, intact=[20.0, 19.0])) == 20
+    assert by_law(trial(None, marked=1.0, intact=[])) == 1
 
 
 def test_where_curves_fall() -> None:

@@ -6,13 +6,13 @@ The signature is one of the manifest, which it lies beside and which does not na
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TextIO
 
 from prunemark.errors import PrunemarkError
 from prunemark.evidence import verify
 from prunemark.evidence.archive import write_zip
 from prunemark.files import PARTIAL, write_bytes
 from prunemark.provenance.chain import Break
+from prunemark.provenance.levels import Found, Level
 from prunemark.provenance.signature import signature_fault, signature_of
 from prunemark.provenance.sweep import DATA
 from prunemark.record import JOURNAL, RECEIPT, sha256_file
@@ -79,17 +79,16 @@ def receipt_breaks(crate: verify.Crate) -> list[Break]:
     return breaks
 
 
-def audit_signed(path: Path | None, signers: Path | None, stream: TextIO) -> int:
-    """Print a line per break to ``stream``, or that there is none; returns 0 or 1. Without a crate, nothing is said.
+def signed_level(path: Path | None, signers: Path | None) -> Level | None:
+    """The level of the audit that asks for the signature; ``None`` without a crate.
 
     Raises:
         PrunemarkError: a crate without signers, or signers without a crate.
     """
     if path is None and signers is None:
-        return 0
+        return None
     if path is None or signers is None:
         raise PrunemarkError("audit: --crate and --signed-by go together")
-    breaks = signed_breaks(path, signers)
-    good = f"{path}: signed by a key of {signers}, unaltered, its receipts those of data/"
-    print("\n".join(map(str, breaks)) or good, file=stream)
-    return int(bool(breaks))
+    proved = f"{path}: signed by a key of {signers}, unaltered, its receipts those of data/"
+    facts = {"crate": path.as_posix(), "signers": signers.as_posix()}
+    return Level("audit --signed-by", lambda *_: Found(signed_breaks(path, signers), proved, facts=facts), alone=True)

@@ -26,16 +26,23 @@ class External:
 
     def __init__(self) -> None:
         self.dvc = piped("dvc", "status", "--json") if Path("dvc.lock").is_file() and Path(".dvc").is_dir() else None
-        self.mlflow = piped("prunemark.provenance.external")
+        self.mlflow = piped("prunemark.provenance.external") if tracked_here() else None
 
     def result(self) -> tuple[list[Break], list[str]]:
         """The breaks of both, and a note for each."""
         breaks, dvc = dvc_breaks(self.dvc)
+        if self.mlflow is None:
+            return breaks, [dvc, "MLflow: not checked, there is no mlflow.db"]
         out, err = self.mlflow.communicate()
         if self.mlflow.returncode:
             return breaks, [dvc, f"MLflow: not checked ({(err or out).strip().splitlines()[-1]})"]
         found = json.loads(out.splitlines()[-1])
         return [*breaks, *(Break(path, reason) for path, reason in found["breaks"])], [dvc, found["note"]]
+
+
+def tracked_here() -> bool:
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking.DEFAULT_URI
+    return uri != tracking.DEFAULT_URI or Path("mlflow.db").is_file()
 
 
 def piped(module: str, *arguments: str) -> subprocess.Popen[str]:
@@ -76,9 +83,6 @@ def dvc_breaks(status: subprocess.Popen[str] | None) -> Checked:
 
 def mlflow_breaks(params: Params) -> Checked:
     """Where a complete MLflow run has another value than the files of its receipt."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking.DEFAULT_URI
-    if uri == tracking.DEFAULT_URI and not Path("mlflow.db").is_file():
-        return [], "MLflow: not checked, there is no mlflow.db"
     try:
         client, experiment = tracking.connect()
         runs = {run.data.tags[tracking.RECEIPT_TAG]: run for run in tracking.search(client, experiment, "")

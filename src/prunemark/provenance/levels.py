@@ -45,18 +45,24 @@ class Asked:
     remote: str | None = None
 
 
-Level = tuple[str, Callable[[Params, list[Step]], Found]]
+@dataclass(frozen=True)
+class Level:
+    """One level by its name, and what looks. ``alone``: it rests on no other, and no other rests on it."""
+
+    name: str
+    look: Callable[[Params, list[Step]], Found]
+    alone: bool = False
 
 
-def levels(asked: Asked) -> list[Level]:
-    """The levels asked for, cheapest first; every one rests on those before."""
-    wanted: list[Level] = [("audit", chained)]
+def levels(asked: Asked, beside: Level | None) -> list[Level]:
+    """The levels asked for, cheapest first; every one rests on those before, but for the one ``beside`` them."""
+    wanted = [Level("audit", chained), *([beside] if beside else [])]
     if asked.recompute:
-        wanted.append(("audit --recompute", recomputed))
+        wanted.append(Level("audit --recompute", recomputed))
     if asked.clone:
-        wanted.append(("audit --from-clone", lambda params, steps: cloned(steps, asked)))
+        wanted.append(Level("audit --from-clone", lambda params, steps: cloned(steps, asked)))
     elif asked.replay is not None or asked.budget is not None:
-        wanted.append(("audit --replay", lambda params, steps: replayed(steps, asked)))
+        wanted.append(Level("audit --replay", lambda params, steps: replayed(steps, asked)))
     return wanted
 
 
@@ -92,9 +98,10 @@ def cloned(steps: list[Step], asked: Asked) -> Found:
     return Found(breaks, proved, [], facts)
 
 
-def run(asked: Asked, as_json: bool) -> int:
+def run(asked: Asked, as_json: bool, beside: Level | None = None) -> int:
     """Go through the levels asked for and print a line per break, naming file, reason and the reported numbers that
-    depend on it, and a line per level; or one JSON document. A level is not run where one before it found a break.
+    depend on it, and a line per level; or one JSON document. A level is not run where one that it rests on found a
+    break.
 
     Returns:
         0 where everything holds, else 1.
@@ -102,45 +109,51 @@ def run(asked: Asked, as_json: bool) -> int:
     # What is read stays until the end: looking through it for garbage again and again takes a sixth of the time.
     gc.set_threshold(1_000_000)
     document: dict[str, Any] = {"schema": SCHEMA, "levels": []}
-    broken = False
-    for name, look, params, steps in planned(asked, document):
-        if broken:
-            document["levels"].append({"level": name, "ran": False})
-            say(f"{name}: not run, since the level before found breaks", as_json, sys.stderr)
+    holds = rests = True
+    for level, params, steps in planned(asked, beside, document):
+        if not rests and not level.alone:
+            document["levels"].append({"level": level.name, "ran": False})
+            say(f"{level.name}: not run, since the level before found breaks", as_json, sys.stderr)
             continue
-        started = time.monotonic()
-        found = look(params, steps)
-        seconds = round(time.monotonic() - started, 1)
-        broken = bool(found.breaks)
-        dependents = Dependents(steps) if broken else None
-        faults = [{"path": b.path, "reason": b.reason, "dependents": dependents.describe(b.path)}
-                  for b in found.breaks if dependents]  # fmt: skip
-        for fault in faults:
-            say(f"{fault['path']}: {fault['reason']}; {fault['dependents']}", as_json)
-        for note in found.notes:
-            say(note, as_json, sys.stderr)
-        proved = f"{len(faults)} breaks" if broken else found.proved
-        say(f"{name}: {proved} ({seconds} s)", as_json, sys.stderr if broken else sys.stdout)
-        document["levels"].append(
-            {"level": name, "ran": True, "proved": None if broken else found.proved, "seconds": seconds,
-             "breaks": faults, "notes": found.notes, **found.facts}
-        )  # fmt: skip
-    broken = broken or "error" in document
+        entry = looked(level, params, steps, as_json)
+        document["levels"].append(entry)
+        holds = holds and not entry["breaks"]
+        rests = rests and (level.alone or not entry["breaks"])
     if "error" in document:
+        holds = False
         say(document["error"], as_json)
     if as_json:
-        print(json.dumps({**document, "holds": not broken}, indent=1, ensure_ascii=False))
-    return int(broken)
+        print(json.dumps({**document, "holds": holds}, indent=1, ensure_ascii=False))
+    return int(not holds)
 
 
-def planned(asked: Asked, document: dict[str, Any]) -> list[tuple[str, Callable[..., Found], Params, list[Step]]]:
+def looked(level: Level, params: Params, steps: list[Step], as_json: bool) -> dict[str, Any]:
+    """Run one level and print what it says; returns its part of the document."""
+    started = time.monotonic()
+    found = level.look(params, steps)
+    seconds = round(time.monotonic() - started, 1)
+    broken = bool(found.breaks)
+    dependents = Dependents(steps) if broken else None
+    faults = [{"path": b.path, "reason": b.reason, "dependents": dependents.describe(b.path)}
+              for b in found.breaks if dependents]  # fmt: skip
+    for fault in faults:
+        say(f"{fault['path']}: {fault['reason']}; {fault['dependents']}", as_json)
+    for note in found.notes:
+        say(note, as_json, sys.stderr)
+    proved = f"{len(faults)} breaks" if broken else found.proved
+    say(f"{level.name}: {proved} ({seconds} s)", as_json, sys.stderr if broken else sys.stdout)
+    return {"level": level.name, "ran": True, "proved": None if broken else found.proved, "seconds": seconds,
+            "breaks": faults, "notes": found.notes, **found.facts}  # fmt: skip
+
+
+def planned(asked: Asked, beside: Level | None, document: dict[str, Any]) -> list[tuple[Level, Params, list[Step]]]:
     try:
         params = read_params()
     except PrunemarkError as error:
         document["error"] = str(error)
         return []
     steps = grid.all_steps(params)
-    return [(name, look, params, steps) for name, look in levels(asked)]
+    return [(level, params, steps) for level in levels(asked, beside)]
 
 
 def say(line: str, as_json: bool, stream: Any = None) -> None:

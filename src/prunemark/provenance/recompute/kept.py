@@ -55,13 +55,17 @@ def threshold_breaks(folder: Path) -> Iterator[Break]:
         least = by_law(trial)
         if least is not None and trial["threshold"] < least:
             found = f"the threshold of key {i} is {trial['threshold']:.10g}"
-            yield Break(path, f"{found}, below the {least:.10g} of its law, {trial['law']}")
+            law = trial["law"] or "all or nothing"
+            yield Break(path, f"{found}, below the {least:.10g} of its law, {law}")
 
 
 def by_law(trial: dict[str, Any]) -> float | None:
     """The least threshold that the stated law allows: of Bin(n, 1/2), the smallest k that chance reaches with at most
-    1e-6; above measured nulls, the next number above all of them. ``None``: another law, or none."""
-    law = trial["law"] or ""
+    1e-6; above measured nulls, the next number above all of them. Without a law it is all or nothing: what the encoder
+    itself and its intact copies reach. ``None``: another law."""
+    law = trial["law"]
+    if law is None:
+        return float(max([trial["marked"], *trial["intact"]]))
     if law.startswith("Bin(") and law.endswith(", 1/2)"):
         bits = int(law.removeprefix("Bin(").partition(",")[0])
         tails = binom.sf(np.arange(bits + 1) - 1, bits, 0.5)
