@@ -21,6 +21,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     repository = Repository.tiny(tmp_path_factory.mktemp("built") / "repository")
     repository.run("dvc", "repro")
     repository.run("prunemark", "publish")
+    repository.git("gc", "--quiet")  # one file for hundreds, in every copy
     return repository
 
 
