@@ -96,3 +96,16 @@ def test_without_dvc_and_mlflow_they_are_said_to_be_unchecked(kept: Repository) 
     assert "all accounted for" in printed
     assert "dvc.lock: not checked" in printed
     assert "MLflow: not checked" in printed
+
+
+@pytest.mark.parametrize("damage", [b"\xac", b'\n"' + 200_000 * b"0"], ids=["no text", "a field without an end"])
+def test_a_table_that_cannot_be_read_is_named(kept: Repository, audited: Audited, damage: bytes) -> None:
+    path = kept.folder / "data/report/results.csv"
+    path.write_bytes(path.read_bytes() + damage)
+    status, lines = audited(kept)
+    assert status == 1
+    assert any(line.startswith("data/report/results.csv: ") for line in lines)
+    question = kept.attempt("prunemark", "why", "0.5")
+    assert question.returncode == 2
+    assert "results.csv: not a table of comma-separated values: " in question.stdout
+    assert len(question.stdout.splitlines()) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from prunemark.cell import CELL
@@ -21,7 +22,8 @@ class Dependents:
         self.steps = {str(step.folder): step for step in steps}
         self.rows: dict[str, int] = {}
         if RESULTS.is_file():
-            with RESULTS.open(newline="") as file:
+            # A damaged table is named by its hash; what can still be read of it tells what depends on it.
+            with RESULTS.open(newline="", errors="replace") as file, suppress(csv.Error):
                 for row in csv.DictReader(file):
                     cell = "/".join(("data", FOLDERS["evaluate"], *(row.get(name) or "" for name in CELL)))
                     self.rows[cell] = self.rows.get(cell, 0) + 1

@@ -6,8 +6,6 @@ Numbers lie in results.csv, landmarks.csv, metrics.json (means over seeds) and o
 from __future__ import annotations
 
 import bisect
-import csv
-import io
 import json
 import re
 from collections import defaultdict
@@ -17,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from prunemark.errors import PrunemarkError
-from prunemark.questions.sources import FIRST_LINE, REPORT, RESULTS, Row, Run
+from prunemark.questions.sources import FIRST_LINE, LANDMARKS, REPORT, RESULTS, Row, Run, rows_of
 
 NUMBER = re.compile(r"[-+\u2212]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?\s*%?")
 MEASURED = ("value", "statistic", "threshold", "fpr", "fpr_upper", "ci_low", "ci_high", "k", "n")
@@ -116,8 +114,8 @@ def is_share(row: Row, column: str) -> bool:
 
 
 def in_landmarks(run: Run, number: Shown) -> Iterator[Place]:
-    raw = run.read(f"{REPORT}/landmarks.csv")
-    for line, row in enumerate(csv.DictReader(io.StringIO(raw.decode())) if raw else [], start=FIRST_LINE):
+    raw = run.read(LANDMARKS)
+    for line, row in enumerate(rows_of(raw, LANDMARKS) if raw else [], start=FIRST_LINE):
         for column in LANDMARK:
             if row[column] and number.plain(row[column]):
                 curve = [name for name in ("dataset", "encoder", "watermark", "pruner", "probe_dataset") if row[name]]
@@ -128,7 +126,7 @@ def in_landmarks(run: Run, number: Shown) -> Iterator[Place]:
                     and all(at[name] == row[name] for name in curve)
                 ]  # fmt: skip
                 where = f"line {line}, {column}: {row['what']} of {row['pruner']} {row['head']}{row['check']}"
-                yield Place(f"{REPORT}/landmarks.csv", where, row[column], False, tuple(same))
+                yield Place(LANDMARKS, where, row[column], False, tuple(same))
 
 
 def in_metrics(run: Run, number: Shown) -> Iterator[Place]:

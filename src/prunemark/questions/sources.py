@@ -15,6 +15,7 @@ from prunemark.provenance.lineage import Read
 
 REPORT = "data/report"
 RESULTS = f"{REPORT}/results.csv"
+LANDMARKS = f"{REPORT}/landmarks.csv"
 ARCHIVE = "receipts.tar.xz"
 PARAMS = "params.yaml"
 FIRST_LINE = 2
@@ -40,10 +41,22 @@ class Run:
         raw = self.read(RESULTS)
         if raw is None:
             raise PrunemarkError(f"{self.name}: no {RESULTS}")
-        rows = list(csv.DictReader(io.StringIO(raw.decode())))
+        rows = rows_of(raw, f"{self.name}: {RESULTS}")
         if not rows or not {*CELL, "metric", "value"} <= {*rows[0]}:
             raise PrunemarkError(f"{self.name}: {RESULTS} does not have the columns of a results table")
         return rows
+
+
+def rows_of(raw: bytes, name: str) -> list[Row]:
+    """The rows of a CSV file that is called ``name`` in messages.
+
+    Raises:
+        PrunemarkError: it is none.
+    """
+    try:
+        return list(csv.DictReader(io.StringIO(raw.decode())))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise PrunemarkError(f"{name}: not a table of comma-separated values: {error}") from None
 
 
 def folder_of(row: Row) -> str:

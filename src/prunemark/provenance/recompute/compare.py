@@ -54,7 +54,7 @@ def recompute(params: Params, steps: list[Step]) -> Outcome:
         ordered = {at: known[at] for at in reported if at in known}
         compare_metrics(ordered, outcome)
         compare_landmarks(ordered, params.every_pruner, outcome)
-    except (PrunemarkError, KeyError, ValueError, TypeError, OSError) as error:
+    except (PrunemarkError, csv.Error, KeyError, ValueError, TypeError, OSError) as error:
         outcome.breaks.append(Break(REPORT.as_posix(), f"cannot be compared: {type(error).__name__}: {error}"))
     return outcome
 

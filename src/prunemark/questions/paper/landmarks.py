@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 from prunemark.landmarks import WORDS
 from prunemark.page.tables import HEADS
 from prunemark.questions.paper.points import Marked
 from prunemark.questions.paper.words import ABSENT, intervals
-from prunemark.questions.sources import REPORT, Row, Run
+from prunemark.questions.sources import LANDMARKS, Row, Run, rows_of
 
-LANDMARKS = f"{REPORT}/landmarks.csv"
 Key = tuple[str, str, str]
 
 
@@ -19,7 +15,7 @@ def landmark_rows(run: Run, marked: Marked) -> dict[str, dict[Key, Row]]:
     """The landmarks of a marked encoder by pruner, then by what they are, head and check; none without the file."""
     raw = run.read(LANDMARKS)
     found: dict[str, dict[Key, Row]] = {}
-    for row in csv.DictReader(io.StringIO(raw.decode())) if raw else []:
+    for row in rows_of(raw, LANDMARKS) if raw else []:
         place = tuple(row[name] for name in ("dataset", "encoder", "watermark", "probe_dataset"))
         if place == marked.place and row["head"] != "knn":
             found.setdefault(row["pruner"], {})[row["what"], row["head"], row["check"]] = row
