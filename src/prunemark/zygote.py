@@ -29,13 +29,14 @@ LARGEST_REQUEST = 1 << 20
 
 
 @contextmanager
-def started() -> Iterator[dict[str, str]]:
-    """Start a zygote; yields the environment that leads commands to it. It ends with us, however we end."""
+def started(environment: dict[str, str] | None = None) -> Iterator[dict[str, str]]:
+    """Start a zygote, in ours or another ``environment``; yields what leads commands to it. It ends with us, however we
+    end."""
     with tempfile.TemporaryDirectory(prefix="prunemark-") as folder:
         address = str(Path(folder) / "zygote")
         ours, theirs = os.pipe()
         command = [sys.executable, "-m", "prunemark.zygote", address, str(ours)]
-        process = subprocess.Popen(command, pass_fds=(ours,), stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(command, env=environment, pass_fds=(ours,), stdin=subprocess.DEVNULL)
         os.close(ours)
         try:
             yield {ADDRESS: address}

@@ -48,6 +48,19 @@ def edit_code_and_receipts(folder: Path) -> None:
     forge.forge(folder, name_it)
 
 
+def delete_journals(folder: Path) -> None:
+    """The same, of cells whose journals, which name the commit, are gone: no receipt speaks of them any more."""
+    gone = [path for path in (folder / "data/journal").rglob("*.json") if "/magnitude/" in path.as_posix()]
+    for path in gone:
+        path.unlink()
+    names = {path.relative_to(folder).as_posix() for path in gone}
+
+    def drop(step: object, receipt: dict[str, Any]) -> None:
+        receipt["inputs"] = {name: digest for name, digest in receipt["inputs"].items() if name not in names}
+
+    forge.forge(folder, drop)
+
+
 def stale_code(folder: Path) -> None:
     """One cell was pruned by an earlier version of the code, all that follows from its receipt being made to agree."""
 
@@ -181,6 +194,10 @@ FRAUDS: dict[str, tuple[Edit, str]] = {
     "code that is not the commit's": (
         edit_code_and_receipts,
         f"{SCORES}/receipt.json: names code that is neither that of commit ",
+    ),
+    "code that is not the commit's: without a journal": (
+        delete_journals,
+        f"{JOURNAL}: no journal entry, and only it names",
     ),
     "another key's file: its hashes left": (another_key, f"{MARKED}/secret.safetensors: sha256 is"),
     "another key's file: hashed anew": (

@@ -67,6 +67,20 @@ def fewer_weights(folder: Path) -> None:
     forge.edit_json(folder / SCORES / "scores.json", more)
 
 
+def move_between_layers(folder: Path) -> None:
+    """As many weights removed, but from elsewhere, in both files that count them."""
+    kept, scores = folder / PRUNED / "sparsity.json", folder / SCORES / "scores.json"
+
+    def move(content: Any) -> None:
+        first, second = list(content["layers"].values())[:2]
+        first["removed"] -= 1
+        second["removed"] += 1
+
+    forge.edit_json(kept, move)
+    layers = {name: [at["removed"], at["total"]] for name, at in forge.read_json(kept)["layers"].items()}
+    forge.edit_json(scores, lambda content: content["sizes"].update(layers=layers))
+
+
 def hidden_check(folder: Path) -> None:
     def hide(arrays: dict[str, np.ndarray]) -> None:
         del arrays["statistic/sha256/"]
@@ -101,6 +115,10 @@ FRAUDS: dict[str, tuple[Edit, str]] = {
     ),
     "a smaller size": (smaller_size, "stored_bytes: value "),
     "a sparsity that the mask has not": (fewer_weights, "sparsity: value "),
+    "a sparsity that the mask has not: of two layers": (
+        move_between_layers,
+        f"{PRUNED}/sparsity.json: its layers are not those of the mask",
+    ),
     "a check left out": (hidden_check, f"{SCORES}/samples.npz: holds no statistic of sha256"),
     "a mask copied from another cell": (mask_of_another_kind, "magnitude/0.5/tiny nonzeros: value "),
 }

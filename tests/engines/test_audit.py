@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import forge
 import frauds_chained
@@ -89,6 +90,13 @@ def test_the_command_exits_with_the_audits_status(copy: Repository) -> None:
     assert "git: checked\ndvc.lock: checked\nMLflow: checked\n" in printed
     add_a_file(copy.folder)
     assert copy.attempt("prunemark", "audit").returncode == 1
+
+
+def test_a_pipe_under_data_is_named_and_not_waited_for(copy: Repository, audited: Audited) -> None:
+    os.mkfifo(copy.folder / "data/scores/pipe")
+    status, lines = audited(copy)
+    assert status == 1
+    assert named("data/scores/pipe: neither a file nor a directory", lines)
 
 
 def test_without_dvc_and_mlflow_they_are_said_to_be_unchecked(kept: Repository) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import py_compile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,19 @@ def test_the_intact_run_is_equal_bit_for_bit(kept: Repository, audited: Audited)
     assert status == 0, lines
     assert lines[-1].startswith("audit --replay: 14 of 14 replayed, all equal: at most 0.0% of the 14 cells are wrong")
     assert {path: path.read_bytes() for path in (kept.folder / "data").rglob("*") if path.is_file()} == everything
+
+
+def test_compiled_files_that_no_receipt_names_do_not_run(kept: Repository) -> None:
+    """Python takes such a file in the place of its source, whatever that says by now."""
+    source = kept.folder / "src/prunemark/pruners/magnitude.py"
+    honest = source.read_text()
+    source.write_text(honest.replace(".abs()", ""))
+    assert source.read_text() != honest
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(source), doraise=True, invalidation_mode=unchecked)
+    source.write_text(honest)
+    seed = str(forge.seed_that_draws_first(kept.folder, SCORES))
+    assert "1 of 14 replayed, all equal" in kept.run("prunemark", "audit", "--replay", "1", "--seed", seed)
 
 
 def test_a_budget_replays_at_least_one_cell_and_prints_its_seed(kept: Repository) -> None:

@@ -59,6 +59,18 @@ def test_a_fraud_that_everything_agrees_with_is_not_what_was_signed(
     assert named(f"{step}/receipt.json: is not the receipt that was signed", lines), lines
 
 
+@signing
+def test_the_journal_of_the_report_which_nothing_hashes_is_the_one_signed(
+    kept: Repository, audited: Audited, crate: Path, key: Path
+) -> None:
+    name = "data/journal/report.json"
+    forge.edit_json(kept.folder / name, lambda entry: entry.update(host="another", started="2020-01-01T00:00:00+00:00"))
+    status, lines = audited(kept, Asked(), signed_level(crate, key.with_suffix(".pub")))
+    assert status == 1
+    assert holds("audit", lines)
+    assert named(f"{name}: is not the journal entry that was signed", lines), lines
+
+
 def test_a_key_fitted_afterwards_is_true_but_not_the_one_committed_to(
     kept: Repository, audited: Audited, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,7 +100,7 @@ def test_a_signed_crate_says_so_as_long_as_its_receipts_are_here(
     assert subprocess.run(alone, cwd=tmp_path, capture_output=True).returncode == 0
 
     asked = ("prunemark", "audit", "--crate", str(crate), "--signed-by", f"{key}.pub")
-    assert "unaltered, its receipts those of data/" in kept.run(*asked)
+    assert "unaltered, its receipts and journals those of data/" in kept.run(*asked)
     another_source(kept.folder)
     forge.forge(kept.folder)
     refused = kept.attempt(*asked)
@@ -106,7 +118,7 @@ def test_the_document_for_machines_has_the_signature(kept: Repository, crate: Pa
     assert whole["holds"]
     assert [level["level"] for level in whole["levels"]] == ["audit", "audit --signed-by", "audit --recompute"]
     signed = whole["levels"][1]
-    assert signed["proved"].endswith("unaltered, its receipts those of data/")
+    assert signed["proved"].endswith("unaltered, its receipts and journals those of data/")
     assert (signed["crate"], signed["signers"]) == (str(crate), f"{key}.pub")
 
     another_source(kept.folder)

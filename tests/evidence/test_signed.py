@@ -193,7 +193,7 @@ def test_the_audit_wants_both_or_neither(signed: Path, keys: Path) -> None:
         assert level
         found = level.look(None, [])
         assert len(found.breaks) == breaks
-        assert found.proved.endswith("unaltered, its receipts those of data/")
+        assert found.proved.endswith("unaltered, its receipts and journals those of data/")
     for pair in ((signed, None), (None, keys / "allowed")):
         with pytest.raises(PrunemarkError, match="--crate and --signed-by go together"):
             signed_level(*pair)

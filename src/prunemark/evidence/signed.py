@@ -68,14 +68,15 @@ def signed_breaks(path: Path, signers: Path) -> list[Break]:
 
 
 def receipt_breaks(crate: verify.Crate) -> list[Break]:
-    """Receipts that are not the same bytes in the crate and under data/."""
-    there = {path.as_posix() for path in DATA.rglob(RECEIPT) if not path.is_relative_to(JOURNAL)}
-    signed = {name for name in crate.hashes if name.endswith(verify.RECEIPT) and not name.startswith(f"{JOURNAL}/")}
+    """Receipts and journal entries that are not the same bytes in the crate and under data/."""
+    there = {path.as_posix() for path in (*DATA.rglob(RECEIPT), *JOURNAL.rglob("*.json"))}
+    signed = {name for name in crate.hashes if name.endswith(verify.RECEIPT) or name.startswith(f"{JOURNAL}/")}
     breaks = [Break(name, "is in the crate, and not here") for name in sorted(signed - there)]
     breaks += [Break(name, "is not in the crate") for name in sorted(there - signed)]
     for name in sorted(signed & there):
         if sha256_file(Path(name)) != crate.hashes[name]:
-            breaks.append(Break(name, "is not the receipt that was signed: the crate holds another"))
+            what = "receipt" if name.endswith(verify.RECEIPT) else "journal entry"
+            breaks.append(Break(name, f"is not the {what} that was signed: the crate holds another"))
     return breaks
 
 
@@ -89,6 +90,6 @@ def signed_level(path: Path | None, signers: Path | None) -> Level | None:
         return None
     if path is None or signers is None:
         raise PrunemarkError("audit: --crate and --signed-by go together")
-    proved = f"{path}: signed by a key of {signers}, unaltered, its receipts those of data/"
+    proved = f"{path}: signed by a key of {signers}, unaltered, its receipts and journals those of data/"
     facts = {"crate": path.as_posix(), "signers": signers.as_posix()}
     return Level("audit --signed-by", lambda *_: Found(signed_breaks(path, signers), proved, facts=facts), alone=True)

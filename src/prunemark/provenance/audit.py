@@ -26,9 +26,10 @@ def audit(params: Params, steps: list[layout.Step]) -> tuple[list[Break], list[s
     """All breaks of what lies on disk, of MLflow and of dvc.lock, without repetition; and notes on what the last three
     and git were good for.
     """
-    external = External()
+    irregular = list(irregular_entries(DATA))
+    external = External(readable=not irregular)
     breaks, claims, found = receipts(steps)
-    breaks += irregular_entries(DATA)
+    breaks += irregular
     breaks += [
         Break(path.as_posix(), "unexplained: no receipt that params.yaml asks for names it")
         for path in unexpected_files(params, [DATA])

@@ -19,10 +19,13 @@ def code_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
     """Receipts, by folder, whose code is neither that of the commit nor declared as differing; and notes that count
     what was declared and what could not be compared.
     """
-    states = {folder: state for folder in receipts if (state := git_state(Path(folder))) is not None}
+    found = {folder: git_state(Path(folder)) for folder in receipts}
+    states = {folder: state for folder, state in found.items() if state is not None}
     commits = {commit for commit, _ in states.values() if commit}
     blobs = Blobs(commits, {name for receipt in receipts.values() for name in receipt["code"]})
-    breaks, declared, unknown = [], 0, 0
+    breaks = [Break(journal_path(Path(folder)).as_posix(), "no journal entry, and only it names the code's commit")
+              for folder, state in found.items() if state is None]  # fmt: skip
+    declared = unknown = 0
     for folder, (commit, differs) in states.items():
         if not commit or commit not in blobs.commits:
             unknown += 1
@@ -46,12 +49,12 @@ def code_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
 
 
 def git_state(folder: Path) -> tuple[str | None, bool] | None:
-    """The commit that a folder's journal names and whether it declares a difference; ``None``: no such journal."""
+    """The commit that a folder's journal names and whether it declares a difference; ``None``: none can be read."""
     try:
         entry = read_json(journal_path(folder))
         return entry["commit"], bool(entry["code_differs_from_commit"])
     except (PrunemarkError, KeyError, TypeError):
-        return None  # its absence, or its hash, is a break of its own
+        return None
 
 
 class Blobs:

@@ -22,15 +22,18 @@ Checked = tuple[list[Break], str]
 
 
 class External:
-    """Both checks, under way from the start; `result` waits for them."""
+    """Both checks, under way from the start; `result` waits for them. DVC, which opens whatever lies under data/ and
+    would wait for ever for a pipe, is asked only where all of it is ``readable``."""
 
-    def __init__(self) -> None:
-        self.dvc = piped("dvc", "status", "--json") if Path("dvc.lock").is_file() and Path(".dvc").is_dir() else None
+    def __init__(self, readable: bool) -> None:
+        here = Path("dvc.lock").is_file() and Path(".dvc").is_dir()
+        self.dvc = piped("dvc", "status", "--json") if here and readable else None
+        self.unasked = "data/ holds what is no file" if here else "there is none"
         self.mlflow = piped("prunemark.provenance.external") if tracked_here() else None
 
     def result(self) -> tuple[list[Break], list[str]]:
         """The breaks of both, and a note for each."""
-        breaks, dvc = dvc_breaks(self.dvc)
+        breaks, dvc = dvc_breaks(self.dvc) if self.dvc else ([], f"dvc.lock: not checked, {self.unasked}")
         if self.mlflow is None:
             return breaks, [dvc, "MLflow: not checked, there is no mlflow.db"]
         out, err = self.mlflow.communicate()
@@ -56,10 +59,8 @@ def piped(module: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def dvc_breaks(status: subprocess.Popen[str] | None) -> Checked:
+def dvc_breaks(status: subprocess.Popen[str]) -> Checked:
     """Where dvc.lock says other than what lies on disk, by ``dvc status``."""
-    if status is None:
-        return [], "dvc.lock: not checked, there is none"
     out, err = status.communicate()
     if status.returncode:
         return [

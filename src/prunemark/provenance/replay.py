@@ -1,7 +1,8 @@
 """Cells really executed again, from their recorded commands, beside what was recorded.
 
 A cell is replayed from its marked encoder on: what pruned or altered it, then what scored it. Everything runs in a
-scratch folder, in which inputs are links to the recorded files; the repository's own data/ is never written to.
+scratch folder, in which inputs are links to the recorded files and by a copy of the sources; the repository's own data/
+is never written to.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import shlex
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,15 +59,22 @@ def replay(steps: list[Step], count: int | None, budget: float | None, seed: int
     workers = max(1, len(os.sched_getaffinity(0)) // max(int(step.parameters["threads"]) for step in cells))
     done: list[Replayed] = []
     started, longest = time.monotonic(), 0.0
-    with zygote.started() as address, ThreadPoolExecutor(workers) as pool:
+    with sources() as ours, zygote.started(ours) as address, ThreadPoolExecutor(workers) as pool:
         while len(done) < len(order):
             began = time.monotonic()
             if budget is not None and done and began - started + longest > budget:
                 break
             batch = order[len(done) : len(done) + workers]
-            done += pool.map(lambda step: replay_cell(step, made_by, address), batch)
+            done += pool.map(lambda step: replay_cell(step, made_by, ours | address), batch)
             longest = max(longest, time.monotonic() - began)
     return described(done, [str(step.folder) for step in order[: len(done)]], len(cells), seed)
+
+
+@contextmanager
+def sources() -> Iterator[dict[str, str]]:
+    """The environment in which commands run a fresh copy of this package."""
+    with tempfile.TemporaryDirectory(prefix="prunemark-sources-") as folder:
+        yield own_process.environment(own_process.copied(Path(folder)))
 
 
 def described(done: list[Replayed], sample: list[str], cells: int, seed: int) -> Outcome:
@@ -81,7 +91,7 @@ def described(done: list[Replayed], sample: list[str], cells: int, seed: int) ->
     return Outcome([fault for cell in done for fault in cell.breaks], proved, notes, facts)
 
 
-def replay_cell(step: Step, made_by: dict[str, Step], address: dict[str, str]) -> Replayed:
+def replay_cell(step: Step, made_by: dict[str, Step], environment: dict[str, str]) -> Replayed:
     """Execute what made a scores folder, in a scratch folder of its own."""
     chain = [made_by[str(step.parameters["pruned"])]] if "pruned" in step.parameters else []
     breaks: list[Break] = []
@@ -90,15 +100,15 @@ def replay_cell(step: Step, made_by: dict[str, Step], address: dict[str, str]) -
         scratch = Path(name)
         for part in (*chain, step):
             try:
-                execute(part, scratch, address)
+                execute(part, scratch, environment)
+                exact = exact and same_kind(part, scratch)
             except PrunemarkError as error:
                 return Replayed([*breaks, Break(part.folder.receipt, str(error))], exact)
-            exact = exact and same_kind(part, scratch)
             breaks += compared(part, scratch, exact)
     return Replayed(breaks, exact)
 
 
-def execute(step: Step, scratch: Path, address: dict[str, str]) -> None:
+def execute(step: Step, scratch: Path, environment: dict[str, str]) -> None:
     """Run the recorded command of a step where only its recorded inputs are.
 
     Raises:
@@ -116,7 +126,7 @@ def execute(step: Step, scratch: Path, address: dict[str, str]) -> None:
     done = subprocess.run(
         own_process.command("prunemark", *shlex.split(recorded["command"])[1:]),
         cwd=scratch,
-        env=own_process.environment() | address,
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -16,7 +16,7 @@ from prunemark.provenance.recompute.kept import label_breaks, original_breaks, t
 from prunemark.provenance.recompute.kept_files import KeptFiles
 from prunemark.provenance.recompute.predictions import Arrays, accuracies, comparisons
 from prunemark.provenance.recompute.schemes import scheme_figures
-from prunemark.provenance.recompute.sizes import size_figures
+from prunemark.provenance.recompute.sizes import layer_breaks, size_figures, what_is_left
 from prunemark.provenance.recompute.summaries import Cell, Known
 
 DAMAGED = (PrunemarkError, SafetensorError, OSError, KeyError, ValueError, TypeError, IndexError)
@@ -57,7 +57,10 @@ def cell_figures(step: Step, files: KeptFiles) -> tuple[Figures, list[Break]]:
     schemes = {marked.parent.name: marked, **{Path(check).name: Path(check) for check in given["check"]}}
     faults += unread(folder, samples, schemes, downstream=folder.name != folder.parts[2])
     figures |= scheme_figures(samples, schemes, bool(pruned))
-    return figures | size_figures(files.encoder(marked), pruned), faults
+    left = what_is_left(files.encoder(marked), pruned)
+    if pruned and left.mask is not None:
+        faults += layer_breaks(folder, pruned, left.mask)
+    return figures | size_figures(files.encoder(marked), pruned, left), faults
 
 
 def unread(folder: Path, samples: Arrays, schemes: dict[str, Path], downstream: bool) -> list[Break]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from safetensors.numpy import load_file
 
 from prunemark.files import read_json
 from prunemark.mask import decode
+from prunemark.provenance.chain import Break
 from prunemark.provenance.recompute.figures import Figure, Figures, Place, number
 
 Tensors = dict[str, np.ndarray]
@@ -30,9 +32,8 @@ class Left:
     mask: Tensors | None
 
 
-def size_figures(marked: Tensors, pruned: Path | None) -> Figures:
-    """The sizes of the encoder with tensors ``marked`` after what lies in the folder ``pruned``."""
-    left = what_is_left(marked, pruned)
+def size_figures(marked: Tensors, pruned: Path | None, left: Left) -> Figures:
+    """The sizes of the encoder with tensors ``marked``, of which the folder ``pruned`` leaves ``left``."""
     total = sum(weight.size for weight in prunable(marked).values())
     removed = 0 if left.mask is None else sum(int((~part).sum()) for part in left.mask.values())
     found: Figures = {Place("sparsity"): counted("weights", removed, total)}
@@ -61,6 +62,18 @@ def what_is_left(marked: Tensors, pruned: Path | None) -> Left:
     if mask and "recovered.safetensors" in names:
         put_back(masked, load_file(pruned / "recovered.safetensors"), mask)
     return Left(masked, mask)
+
+
+def layer_breaks(folder: Path, pruned: Path, mask: Tensors) -> Iterator[Break]:
+    """Where removed weights are counted, layer by layer, otherwise than in the mask: beside it and in the scores, from
+    which the page draws them."""
+    counted = {name: [int((~part).sum()), part.size] for name, part in mask.items()}
+    beside, scores = f"{pruned}/sparsity.json", f"{folder}/scores.json"
+    said = read_json(Path(beside))["layers"]
+    if {name: [layer["removed"], layer["total"]] for name, layer in said.items()} != counted:
+        yield Break(beside, "its layers are not those of the mask beside it")
+    if read_json(Path(scores))["sizes"]["layers"] != counted:
+        yield Break(scores, f"its layers are not those of {pruned}/mask.pmk")
 
 
 def put_back(tensors: Tensors, recovered: Tensors, mask: Tensors) -> None:
