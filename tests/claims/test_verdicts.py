@@ -271,6 +271,17 @@ def test_two_datasets_answer_for_some_of_them():
         ({"holds": [{"metric": "accuracy", "head": "knn", "above": 0.5}]}, "head: 'knn' is not allowed: "),
         ({"holds": [{"metric": "mcnemar_p_holm", "head": "refit", "below": 0.05}]}, "p-values are not averaged"),
         ({"where": {"rate": {"above": 0.9}}, "holds": [UNHURT]}, "no row of the results is what it speaks of"),
+        # One point, random at 0.5, is beyond the gate, and has no more of this than the others.
+        ({"holds": [{"metric": "AuthSR", "head": "knn", "above": 0.5}]}, "no row of the results is what it speaks of"),
+        (
+            {
+                "holds": [
+                    {"metric": "AuthSR", "above": 0},
+                    {"metric": "accuracy_change", "head": "refit", "minus": "original", "above": 0},
+                ]
+            },
+            "no row of the results is what it speaks of",
+        ),
     ],
 )
 def test_a_claim_without_data_is_an_error_of_one_line(given_claim, message):

@@ -66,11 +66,10 @@ def decided(claim: Claim, table: Table) -> dict[str, Any]:
     matched = candidates(claim, table)
     usable = [point for point in matched if not (about_marks(claim) and table.moot(point.place))]
     leaves = [leaf for point in usable if (leaf := leaf_at(claim, point, table))]
-    moot = len(matched) - len(usable)
-    if not leaves and not moot and not claim.needs:
+    if not leaves and not claim.needs and not any(leaf_at(claim, point, table) for point in matched):
         raise PrunemarkError("no row of the results is what it speaks of; say what it `needs`, or mend `where`")
     counts = Counter(leaf.verdict for leaf in leaves)
-    points = {verdict.value: counts[verdict] for verdict in Verdict} | {"moot": moot}
+    points = {verdict.value: counts[verdict] for verdict in Verdict} | {"moot": len(matched) - len(usable)}
     lacking = shortage(claim, matched, table) or ("" if leaves else "points that can be compared and are not moot")
     if lacking:
         return {"verdict": Verdict.OPEN.value, "points": points, "decisive": [], "needed": lacking}
