@@ -180,9 +180,40 @@ def decide(given: dict[str, Any], rows=None, **asked: Any) -> dict[str, Any]:
 def test_case_by_hand(name):
     given_claim, verdict, (supported, refuted, open_, moot) = CASES[name]
     found = decide(given_claim)
-    assert found["points"] == {S: supported, R: refuted, N: open_, "moot": moot}
+    assert found["points"] == {S: supported, R: refuted, N: open_, "moot": moot, "not compared": 0}
     assert found["verdict"] == verdict
     assert bool(found["needed"]) == (verdict == N)
+
+
+# Magnitude has a rate that random was not measured at.
+LONE = [*TABLE, *cell("magnitude", "0.9", accuracy(890), *change(-0.01, -0.02, -0.001), success(0), size(100.0))]
+
+
+@pytest.mark.parametrize(
+    ("quantifier", "bounds", "verdict", "counts"),
+    [
+        ("every rate", {"above": -0.1}, N, (2, 0)),
+        ("every rate", {"above": 0.3}, R, (1, 1)),
+        ("some rate", {"above": 0.3}, S, (1, 1)),
+        ("some rate", {"above": 0.9}, N, (0, 2)),
+    ],
+)
+def test_a_point_that_cannot_be_compared_is_counted_and_as_open_as_any(quantifier, bounds, verdict, counts):
+    holds = [{"metric": "accuracy", "head": "refit", "minus": "random", **bounds}]
+    found = decide({"for": [quantifier], "where": {"pruner": ["magnitude"]}, "holds": holds}, LONE)
+    assert found["verdict"] == verdict
+    assert found["points"] == {S: counts[0], R: counts[1], N: 0, "moot": 0, "not compared": 1}
+    assert found["needed"] == ("figures where none was measured (1 point)" if verdict == N else "")
+
+
+@pytest.mark.parametrize("minus", ["previous rate", "random"])
+def test_what_has_no_comparison_by_definition_is_no_point(minus):
+    """The smallest rate has no previous one, and a pruner is not compared with itself."""
+    where = {"pruner": ["random"] if minus == "random" else ["magnitude", "random"], "kind": ["weights"]}
+    holds = [{"metric": "bitmask_bytes", "minus": minus, "below": 0}]
+    found = decide({"where": where, "holds": holds, "needs": {"rate": 1}}, LONE)
+    assert found["points"]["not compared"] == 0
+    assert found["points"][S] == (3 if minus == "previous rate" else 0)
 
 
 def test_figures_name_their_rows_their_interval_and_what_decided():
