@@ -49,6 +49,21 @@ def test_a_claim_is_read_and_said_in_words(tmp_path, asked):
     assert len(claim.order) == 7
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("below: 1485582", "is below 1,485,582."),
+        ("at_most: 0.2499999", "is at most 0.2499999."),
+        ("above: -0.0", "is above 0."),
+        ("above: -1234.5", "is above \u22121,234.5."),
+        ("below: 1.0e+16", "is below 1e+16."),
+    ],
+)
+def test_the_number_that_is_said_is_the_one_that_decides(tmp_path, asked, given, words):
+    (claim,) = read(tmp_path, GOOD.replace("below: 0, at_least: -1", given), asked).values()
+    assert f"AuthSR minus the original\u2019s {words.removesuffix('.')} and accuracy" in predicate(claim)
+
+
 def test_the_readmes_example_is_read_and_decided(tmp_path, kept_rows, kept_params):
     text = next(part for part in (ROOT / "README.md").read_text().split("```yaml\n") if "says:" in part).split("```")[0]
     found = judge(read(tmp_path, text, kept_params), kept_rows, kept_params)

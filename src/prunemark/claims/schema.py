@@ -26,6 +26,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def exact(value: float) -> str:
+    """A number with all its digits, so that what is read is what is decided: ``1,485,582``, ``0.2499999``."""
+    return f"{value + 0.0:,}".removesuffix(".0")  # the sum takes the sign from -0.0
+
+
 class Bounds(Strict):
     """A side of one or two numbers: ``above`` and ``below`` leave them out, ``at_least`` and ``at_most`` do not."""
 
@@ -41,7 +46,9 @@ class Bounds(Strict):
                 raise PrunemarkError(f"{first} and {second} together are not allowed: one of them")
         side = self.side
         if side.lower is not None and side.upper is not None and side.lower >= side.upper:
-            raise PrunemarkError(f"between {side.lower:g} and {side.upper:g} is not allowed: nothing lies there")
+            raise PrunemarkError(
+                f"between {exact(side.lower)} and {exact(side.upper)} is not allowed: nothing lies there"
+            )
         return self
 
     @property
