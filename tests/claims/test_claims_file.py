@@ -92,6 +92,11 @@ FAULTS = [
     ("some rate]", "some scheme]", "notices: for: scheme is not allowed twice"),
     ("below: 0, at_least: -1", "head: frozen", "notices: no comparison: one of above, at_least, below, at_most, "),
     ("at_least: -1", "at_least: 0", "notices: between 0 and 0 is not allowed: nothing lies there"),
+    (
+        "above: 0.01, at_most",
+        "at_least: 0.6, at_most",
+        "notices: between 0.6 and 0.5 is not allowed: nothing lies there",
+    ),
     ("at_least: -1", "at_least: -1, above: -1", "notices: above and at_least together are not allowed"),
     ("at_least: -1", "at_least: much", "notices.holds.0.at_least: 'much' is not allowed: it should be a valid number"),
     ("at_least: -1", "at_least: .nan", "notices.holds.0.at_least: 'nan' is not allowed: it should be a finite number"),

@@ -81,6 +81,7 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[int, int, int, int]]] = {
     "every rate without loss": ({"holds": [UNHURT]}, R, (1, 1, 3, 0)),
     "every rate of magnitude": ({"where": {"pruner": ["magnitude"]}, "holds": [UNHURT]}, N, (1, 0, 1, 0)),
     "up to a rate": ({"where": {"pruner": ["magnitude"], "rate": {"at_most": 0.1}}, "holds": [UNHURT]}, S, (1, 0, 0, 0)),
+    "one rate": ({"where": {"rate": {"at_least": 0.1, "at_most": 0.1}}, "holds": [UNHURT]}, N, (1, 0, 2, 0)),
     "a kind": ({"where": {"kind": ["channels"]}, "holds": [UNHURT]}, N, (0, 0, 1, 0)),
     "errors are the complement": (
         {"where": {"pruner": ["random"]}, "holds": [{"metric": "error", "head": "refit", "minus": "original", "above": 0}]},

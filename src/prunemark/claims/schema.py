@@ -45,7 +45,10 @@ class Bounds(Strict):
             if getattr(self, first) is not None and getattr(self, second) is not None:
                 raise PrunemarkError(f"{first} and {second} together are not allowed: one of them")
         side = self.side
-        if side.lower is not None and side.upper is not None and side.lower >= side.upper:
+        if side.lower is None or side.upper is None:
+            return self
+        both_closed = side.lower_closed and side.upper_closed
+        if side.lower > side.upper or (side.lower == side.upper and not both_closed):
             raise PrunemarkError(
                 f"between {exact(side.lower)} and {exact(side.upper)} is not allowed: nothing lies there"
             )
