@@ -82,6 +82,8 @@ FAULTS = [
     ("significantly:", "surely:", "notices.holds.1.surely: unknown key; allowed: above, "),
     ("[magnitude]", "[lamp]", "notices.where.pruner: 'lamp' is not one of magnitude, random"),
     ("kind: [weights]", "kind: [channels]", "notices.where.pruner: 'magnitude' is not one of none"),
+    ("kind: [weights]", "kind: [weights, weights]", "notices: where.kind: 'weights' is not allowed twice: each once"),
+    ("[magnitude]", "[random, magnitude, random]", "notices: where.pruner: 'random' is not allowed twice: each once"),
     ("kind: [weights]", "kind: [bits]", "notices.where.kind.0: 'bits' is not allowed: it should be 'weights', "),
     (
         "minus: original",

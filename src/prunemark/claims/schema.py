@@ -102,6 +102,15 @@ class Where(Strict):
     pruner: Names | None = None
     rate: Bounds | None = None
 
+    @model_validator(mode="after")
+    def _each_name_once(self) -> Self:
+        for key in ("kind", *DIMENSIONS[:-1]):
+            names = getattr(self, key) or []
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice:
+                raise PrunemarkError(f"where.{key}: {twice!r} is not allowed twice: each once")
+        return self
+
 
 class Claim(Strict):
     """A sentence (``says``) and what it means: that all of ``holds`` hold together at the points of ``where``, under
