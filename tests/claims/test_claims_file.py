@@ -49,6 +49,21 @@ def test_a_claim_is_read_and_said_in_words(tmp_path, asked):
     assert len(claim.order) == 7
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("below: 1485582", "is below 1,485,582."),
+        ("at_most: 0.2499999", "is at most 0.2499999."),
+        ("above: -0.0", "is above 0."),
+        ("above: -1234.5", "is above \u22121,234.5."),
+        ("below: 1.0e+16", "is below 1e+16."),
+    ],
+)
+def test_the_number_that_is_said_is_the_one_that_decides(tmp_path, asked, given, words):
+    (claim,) = read(tmp_path, GOOD.replace("below: 0, at_least: -1", given), asked).values()
+    assert f"AuthSR minus the original\u2019s {words.removesuffix('.')} and accuracy" in predicate(claim)
+
+
 def test_the_readmes_example_is_read_and_decided(tmp_path, kept_rows, kept_params):
     text = next(part for part in (ROOT / "README.md").read_text().split("```yaml\n") if "says:" in part).split("```")[0]
     found = judge(read(tmp_path, text, kept_params), kept_rows, kept_params)
@@ -67,6 +82,8 @@ FAULTS = [
     ("significantly:", "surely:", "notices.holds.1.surely: unknown key; allowed: above, "),
     ("[magnitude]", "[lamp]", "notices.where.pruner: 'lamp' is not one of magnitude, random"),
     ("kind: [weights]", "kind: [channels]", "notices.where.pruner: 'magnitude' is not one of none"),
+    ("kind: [weights]", "kind: [weights, weights]", "notices: where.kind: 'weights' is not allowed twice: each once"),
+    ("[magnitude]", "[random, magnitude, random]", "notices: where.pruner: 'random' is not allowed twice: each once"),
     ("kind: [weights]", "kind: [bits]", "notices.where.kind.0: 'bits' is not allowed: it should be 'weights', "),
     (
         "minus: original",
@@ -77,6 +94,11 @@ FAULTS = [
     ("some rate]", "some scheme]", "notices: for: scheme is not allowed twice"),
     ("below: 0, at_least: -1", "head: frozen", "notices: no comparison: one of above, at_least, below, at_most, "),
     ("at_least: -1", "at_least: 0", "notices: between 0 and 0 is not allowed: nothing lies there"),
+    (
+        "above: 0.01, at_most",
+        "at_least: 0.6, at_most",
+        "notices: between 0.6 and 0.5 is not allowed: nothing lies there",
+    ),
     ("at_least: -1", "at_least: -1, above: -1", "notices: above and at_least together are not allowed"),
     ("at_least: -1", "at_least: much", "notices.holds.0.at_least: 'much' is not allowed: it should be a valid number"),
     ("at_least: -1", "at_least: .nan", "notices.holds.0.at_least: 'nan' is not allowed: it should be a finite number"),

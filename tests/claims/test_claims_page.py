@@ -58,6 +58,14 @@ def test_open_claims_say_what_would_decide_them(judged):
         assert (f"What would decide it: {claim['needed']}." in text) == (claim["verdict"] == "not decidable")
 
 
+def test_points_that_could_not_be_compared_are_counted(judged):
+    claim = judged["claims"][0]
+    assert "; 1,200 could not be compared.</small>" in section(
+        {"claims": [claim | {"points": claim["points"] | {"not compared": 1200}}]}
+    )
+    assert "could not be compared.</small>" not in section({"claims": [claim]})
+
+
 def test_sentences_are_escaped_and_a_file_without_claims_says_so(judged):
     claim = judged["claims"][0] | {"says": "<script>alert(1)</script>"}
     assert "<script>" not in section({"claims": [claim]})

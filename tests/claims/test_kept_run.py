@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from prunemark.claims.file import read_claims
+from prunemark.claims.schema import Claim
 from prunemark.claims.verdicts import judge
 
 CLAIMS = Path(__file__).parents[2] / "claims.yaml"
@@ -24,6 +25,7 @@ VERDICTS = {
     "accuracy-to-one-half": S,
     "fewer-incorrect-predictions": N,  # none is significantly better, and none can be excluded at every rate
 }
+A, B = "magnitude", "magnitude-2-4"
 Cells = dict[tuple[str, str], list[dict[str, Any]]]
 
 
@@ -58,6 +60,17 @@ def test_verdicts_are_the_readmes(judged):
     assert {name: claim["verdict"] for name, claim in judged.items()} == VERDICTS
 
 
+def test_rates_that_another_pruner_does_not_have_are_counted(cells, kept_rows, kept_params):
+    """2:4 has one rate: "at every rate" cannot rest on that one."""
+    rates = {pruner: {rate for name, rate in cells["accuracy", "refit", ""] if name == pruner} for pruner in (A, B)}
+    given = {"says": "Hardly worse than 2:4.", "for": ["every pruner", "every rate"], "where": {"pruner": [A]}}
+    holds = [{"metric": "accuracy", "head": "refit", "minus": B, "above": -0.1}]
+    claim = Claim.model_validate(given | {"holds": holds})
+    (found,) = judge({"one": claim}, kept_rows, kept_params)["claims"]
+    assert (found["verdict"], found["points"][S]) == (N, len(rates[A] & rates[B]))
+    assert found["points"]["not compared"] == len(rates[A] - rates[B]) == 7
+
+
 def test_points_without_loss_are_those_of_both_seeds_intervals(judged, cells):
     changes, bytes_ = cells["accuracy_change", "refit", ""], cells["bitmask_bytes", "", ""]
     dense = min(row["value"] for row in bytes_["original", "0"])
@@ -86,7 +99,9 @@ def test_authentication_ends_at_once(judged, cells, useful):
     assert set(after.values()) == {0}
     counted = len(useful & set(after))
     for name, verdict in (("authentication-hardly-affected", R), ("pruning-is-noticed", S)):
-        assert judged[name]["points"] == {S: 0, R: 0, N: 0, "moot": 175 - counted} | {verdict: counted}
+        assert judged[name]["points"] == {S: 0, R: 0, N: 0, "moot": 175 - counted, "not compared": 0} | {
+            verdict: counted
+        }
     smallest = {place[0]: min(float(rate) for pruner, rate in after if pruner == place[0]) for place in after}
     later = [place for place in useful & set(after) if float(place[1]) > smallest[place[0]]]
     assert judged["higher-rates-lower-authentication"]["points"][R] == len(later)
@@ -120,4 +135,5 @@ def test_significant_changes_are_those_the_readme_counts(judged, cells):
         R: sum(count > 0 for count in worse.values()),
         N: sum(not n for n in worse.values()),
         "moot": 0,
+        "not compared": 0,
     }

@@ -81,6 +81,7 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[int, int, int, int]]] = {
     "every rate without loss": ({"holds": [UNHURT]}, R, (1, 1, 3, 0)),
     "every rate of magnitude": ({"where": {"pruner": ["magnitude"]}, "holds": [UNHURT]}, N, (1, 0, 1, 0)),
     "up to a rate": ({"where": {"pruner": ["magnitude"], "rate": {"at_most": 0.1}}, "holds": [UNHURT]}, S, (1, 0, 0, 0)),
+    "one rate": ({"where": {"rate": {"at_least": 0.1, "at_most": 0.1}}, "holds": [UNHURT]}, N, (1, 0, 2, 0)),
     "a kind": ({"where": {"kind": ["channels"]}, "holds": [UNHURT]}, N, (0, 0, 1, 0)),
     "errors are the complement": (
         {"where": {"pruner": ["random"]}, "holds": [{"metric": "error", "head": "refit", "minus": "original", "above": 0}]},
@@ -180,9 +181,40 @@ def decide(given: dict[str, Any], rows=None, **asked: Any) -> dict[str, Any]:
 def test_case_by_hand(name):
     given_claim, verdict, (supported, refuted, open_, moot) = CASES[name]
     found = decide(given_claim)
-    assert found["points"] == {S: supported, R: refuted, N: open_, "moot": moot}
+    assert found["points"] == {S: supported, R: refuted, N: open_, "moot": moot, "not compared": 0}
     assert found["verdict"] == verdict
     assert bool(found["needed"]) == (verdict == N)
+
+
+# Magnitude has a rate that random was not measured at.
+LONE = [*TABLE, *cell("magnitude", "0.9", accuracy(890), *change(-0.01, -0.02, -0.001), success(0), size(100.0))]
+
+
+@pytest.mark.parametrize(
+    ("quantifier", "bounds", "verdict", "counts"),
+    [
+        ("every rate", {"above": -0.1}, N, (2, 0)),
+        ("every rate", {"above": 0.3}, R, (1, 1)),
+        ("some rate", {"above": 0.3}, S, (1, 1)),
+        ("some rate", {"above": 0.9}, N, (0, 2)),
+    ],
+)
+def test_a_point_that_cannot_be_compared_is_counted_and_as_open_as_any(quantifier, bounds, verdict, counts):
+    holds = [{"metric": "accuracy", "head": "refit", "minus": "random", **bounds}]
+    found = decide({"for": [quantifier], "where": {"pruner": ["magnitude"]}, "holds": holds}, LONE)
+    assert found["verdict"] == verdict
+    assert found["points"] == {S: counts[0], R: counts[1], N: 0, "moot": 0, "not compared": 1}
+    assert found["needed"] == ("figures where none was measured (1 point)" if verdict == N else "")
+
+
+@pytest.mark.parametrize("minus", ["previous rate", "random"])
+def test_what_has_no_comparison_by_definition_is_no_point(minus):
+    """The smallest rate has no previous one, and a pruner is not compared with itself."""
+    where = {"pruner": ["random"] if minus == "random" else ["magnitude", "random"], "kind": ["weights"]}
+    holds = [{"metric": "bitmask_bytes", "minus": minus, "below": 0}]
+    found = decide({"where": where, "holds": holds, "needs": {"rate": 1}}, LONE)
+    assert found["points"]["not compared"] == 0
+    assert found["points"][S] == (3 if minus == "previous rate" else 0)
 
 
 def test_figures_name_their_rows_their_interval_and_what_decided():
@@ -271,6 +303,17 @@ def test_two_datasets_answer_for_some_of_them():
         ({"holds": [{"metric": "accuracy", "head": "knn", "above": 0.5}]}, "head: 'knn' is not allowed: "),
         ({"holds": [{"metric": "mcnemar_p_holm", "head": "refit", "below": 0.05}]}, "p-values are not averaged"),
         ({"where": {"rate": {"above": 0.9}}, "holds": [UNHURT]}, "no row of the results is what it speaks of"),
+        # One point, random at 0.5, is beyond the gate, and has no more of this than the others.
+        ({"holds": [{"metric": "AuthSR", "head": "knn", "above": 0.5}]}, "no row of the results is what it speaks of"),
+        (
+            {
+                "holds": [
+                    {"metric": "AuthSR", "above": 0},
+                    {"metric": "accuracy_change", "head": "refit", "minus": "original", "above": 0},
+                ]
+            },
+            "no row of the results is what it speaks of",
+        ),
     ],
 )
 def test_a_claim_without_data_is_an_error_of_one_line(given_claim, message):

@@ -273,6 +273,36 @@ def test_filters_and_slider_change_what_is_shown(tab):
     page.locator("#explore-curves svg").nth(1).wait_for()
 
 
+def test_a_pruner_without_the_rate_chosen_is_not_replaced_by_another(tab, tmp_path):
+    from prunemark.page import render as made
+
+    params = asked(pruners=ONE | {"two-four": {"method": "magnitude"}}, watermarks={"none": {"method": "none"}})
+    contents = {cell: found for cell, found in grid(params).items() if cell[5:7] != ("two-four", "0.9")}
+    rows = results.table(contents.items())
+    text = made.render(rows, results.summarise(rows), [], contents, params, {"scheme_seconds": {}}, NO_CLAIMS)
+    (tmp_path / "page.html").write_text(text)
+    page = tab(path=tmp_path / "page.html").page
+    slider, cell = page.locator("#explore-controls input[type=range]"), page.locator("#explore-cell")
+
+    def choose(name, value):
+        page.locator("#explore-controls label", has_text=name).first.locator("select").select_option(value)
+
+    choose("pruner", "magnitude")
+    slider.fill("2")
+    assert "by magnitude at rate 0.9" in cell.inner_text()
+    choose("pruner", "two-four")
+    assert "by two-four at rate 0.5" in cell.inner_text()
+    choose("beside", "magnitude")
+    assert page.locator("#explore-none").inner_text() == "two-four was not asked for at rate 0.9."
+    assert not page.locator("#explore-shown").is_visible()
+    slider.fill("0")
+    assert "the original at rate 0" in cell.inner_text()
+    slider.fill("2")
+    choose("beside", "none")
+    choose("pruner", "magnitude")
+    assert "by magnitude at rate 0.9" in cell.inner_text()
+
+
 def test_what_is_moot_in_tables_is_moot_when_explored(tab):
     page = tab().page
     page.locator("#explore-controls label", has_text="watermark").locator("select").select_option("uchida")

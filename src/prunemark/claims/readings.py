@@ -59,6 +59,12 @@ def figure(condition: Condition, point: Point, table: Table) -> Estimate | None:
     return difference(now, before) if now and before else None
 
 
+def comparable(condition: Condition, point: Point, table: Table) -> bool:
+    """Whether a point has something to be compared with: the smallest rate has no previous one, and none has itself."""
+    minus = ORIGINAL if condition.significantly else condition.minus
+    return minus is None or table.base(point.place, minus) not in (None, point.place)
+
+
 def tested(condition: Condition, point: Point, table: Table) -> Reading | None:
     """Exact McNemar of every encoder on its own, Holm over the rates: all must be significant in the direction that is
     claimed; one that is significant in the other refutes."""

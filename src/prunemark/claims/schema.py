@@ -26,6 +26,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def exact(value: float) -> str:
+    """A number with all its digits, so that what is read is what is decided: ``1,485,582``, ``0.2499999``."""
+    return f"{value + 0.0:,}".removesuffix(".0")  # the sum takes the sign from -0.0
+
+
 class Bounds(Strict):
     """A side of one or two numbers: ``above`` and ``below`` leave them out, ``at_least`` and ``at_most`` do not."""
 
@@ -40,8 +45,13 @@ class Bounds(Strict):
             if getattr(self, first) is not None and getattr(self, second) is not None:
                 raise PrunemarkError(f"{first} and {second} together are not allowed: one of them")
         side = self.side
-        if side.lower is not None and side.upper is not None and side.lower >= side.upper:
-            raise PrunemarkError(f"between {side.lower:g} and {side.upper:g} is not allowed: nothing lies there")
+        if side.lower is None or side.upper is None:
+            return self
+        both_closed = side.lower_closed and side.upper_closed
+        if side.lower > side.upper or (side.lower == side.upper and not both_closed):
+            raise PrunemarkError(
+                f"between {exact(side.lower)} and {exact(side.upper)} is not allowed: nothing lies there"
+            )
         return self
 
     @property
@@ -91,6 +101,15 @@ class Where(Strict):
     scheme: Names | None = None
     pruner: Names | None = None
     rate: Bounds | None = None
+
+    @model_validator(mode="after")
+    def _each_name_once(self) -> Self:
+        for key in ("kind", *DIMENSIONS[:-1]):
+            names = getattr(self, key) or []
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice:
+                raise PrunemarkError(f"where.{key}: {twice!r} is not allowed twice: each once")
+        return self
 
 
 class Claim(Strict):

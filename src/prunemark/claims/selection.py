@@ -117,9 +117,15 @@ def named(where: Where, place: Place) -> bool:
 
 def schemes(claim: Claim, table: Table, place: Place) -> list[str]:
     """The schemes that have all of the claim's metrics of schemes at a place; one without a name where it has none."""
-    of_schemes = [c.metric for c in claim.holds if c.metric in SUCCESS or c.metric in table.of_schemes]
+    of_schemes = [c for c in claim.holds if c.metric in SUCCESS or c.metric in table.of_schemes]
     if not of_schemes:
         return [""] if claim.where.scheme is None else []
-    found = [table.schemes.get((place, metric), []) for metric in of_schemes]
+    found = [measured(condition, table, place) for condition in of_schemes]
     chosen = claim.where.scheme
     return [name for name in found[0] if all(name in one for one in found) and (chosen is None or name in chosen)]
+
+
+def measured(condition: Condition, table: Table, place: Place) -> list[str]:
+    """The schemes that have a metric at a place through the head that is named."""
+    metric, head = condition.metric, condition.head
+    return [name for name in table.schemes.get((place, metric), []) if table.find(place, name, metric, head)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prunemark.claims.schema import DIMENSIONS, SUCCESS, Bounds, Claim, Condition, Where
+from prunemark.claims.schema import DIMENSIONS, SUCCESS, Bounds, Claim, Condition, Where, exact
 
 WORDS = {"above": "above", "at_least": "at least", "below": "below", "at_most": "at most"}
 HEADS = {"frozen": " through the frozen head", "refit": " through a refitted head", "knn": " by kNN"}
@@ -52,7 +52,7 @@ def condition(one: Condition) -> str:
 
 def bounds(side: Bounds) -> str:
     given = ((words, getattr(side, name)) for name, words in WORDS.items())
-    return " and ".join(f"{words} {value:g}".replace("-", "\u2212") for words, value in given if value is not None)
+    return " and ".join(f"{words} {exact(value)}".replace("-", "\u2212") for words, value in given if value is not None)
 
 
 def needs(claim: Claim) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from prunemark.claims.estimates import Estimate
 from prunemark.claims.logic import Verdict, every, some
 from prunemark.claims.needs import said
-from prunemark.claims.readings import Reading, read
+from prunemark.claims.readings import Reading, comparable, read
 from prunemark.claims.schema import SUCCESS, Claim
 from prunemark.claims.selection import Point, Table, candidates
 from prunemark.claims.sentences import predicate
@@ -25,13 +25,15 @@ JOINED = {"every": every, "some": some}
 
 @dataclass(frozen=True)
 class Leaf:
-    """A point with what its conditions found there, which must all hold."""
+    """A point with what its conditions found there, which must all hold; none where a figure was not measured."""
 
     point: Point
     readings: list[Reading]
 
     @property
     def verdict(self) -> Verdict:
+        if not self.readings:
+            return Verdict.OPEN
         return every(reading.verdict for reading in self.readings)
 
     @property
@@ -62,27 +64,39 @@ def judge(claims: dict[str, Claim], rows: list[Row], asked: dict[str, Any]) -> d
 
 
 def decided(claim: Claim, table: Table) -> dict[str, Any]:
-    """Verdict, how many points decided each way, the decisive ones, and what would decide an open one."""
+    """Verdict, how many points decided each way, the decisive ones, and what would decide an open one.
+
+    A point that could not be compared is as open as one whose interval is: it is one of every, and may be some.
+    """
     matched = candidates(claim, table)
     usable = [point for point in matched if not (about_marks(claim) and table.moot(point.place))]
-    leaves = [leaf for point in usable if (leaf := leaf_at(claim, point, table))]
-    moot = len(matched) - len(usable)
-    if not leaves and not moot and not claim.needs:
+    all_leaves = [leaf for point in usable if (leaf := leaf_at(claim, point, table))]
+    leaves = [leaf for leaf in all_leaves if leaf.readings]
+    if not leaves and not claim.needs and not any(has_figures(claim, point, table) for point in matched):
         raise PrunemarkError("no row of the results is what it speaks of; say what it `needs`, or mend `where`")
     counts = Counter(leaf.verdict for leaf in leaves)
-    points = {verdict.value: counts[verdict] for verdict in Verdict} | {"moot": moot}
+    points = {verdict.value: counts[verdict] for verdict in Verdict} | {"moot": len(matched) - len(usable)}
+    points |= {"not compared": len(all_leaves) - len(leaves)}
     lacking = shortage(claim, matched, table) or ("" if leaves else "points that can be compared and are not moot")
     if lacking:
         return {"verdict": Verdict.OPEN.value, "points": points, "decisive": [], "needed": lacking}
-    verdict, decisive = settle(leaves, claim.order)
+    verdict, resting = settle(all_leaves, claim.order)
+    decisive = [leaf for leaf in resting if leaf.readings]
     shown = ordered(decisive, verdict, by_all(claim, verdict))[:SHOWN]
-    needs = [reading.needed for leaf in decisive for reading in leaf.readings if reading.needed]
     return {
         "verdict": verdict.value,
         "points": points,
         "decisive": [as_json(leaf) for leaf in shown],
-        "needed": said(needs) if verdict is Verdict.OPEN else "",
+        "needed": wanting(resting) if verdict is Verdict.OPEN else "",
     }
+
+
+def wanting(leaves: Sequence[Leaf]) -> str:
+    """What would decide open points: more trials, or the figures that were not measured."""
+    needs = [reading.needed for leaf in leaves for reading in leaf.readings if reading.needed]
+    without = sum(not leaf.readings for leaf in leaves)
+    figures = f"figures where none was measured ({without:,} point{'s' if without > 1 else ''})" if without else ""
+    return "; ".join(part for part in (said(needs), figures) if part)
 
 
 def ordered(leaves: list[Leaf], verdict: Verdict, by_all: bool) -> list[Leaf]:
@@ -98,8 +112,16 @@ def about_marks(claim: Claim) -> bool:
 
 
 def leaf_at(claim: Claim, point: Point, table: Table) -> Leaf | None:
+    """What was found at a point; ``None``: there is nothing that it could be compared with."""
+    if not all(comparable(condition, point, table) for condition in claim.holds):
+        return None
     readings = [reading for condition in claim.holds if (reading := read(condition, point, table))]
-    return Leaf(point, readings) if len(readings) == len(claim.holds) else None
+    return Leaf(point, readings if len(readings) == len(claim.holds) else [])
+
+
+def has_figures(claim: Claim, point: Point, table: Table) -> bool:
+    leaf = leaf_at(claim, point, table)
+    return leaf is not None and bool(leaf.readings)
 
 
 def shortage(claim: Claim, matched: Sequence[Point], table: Table) -> str:

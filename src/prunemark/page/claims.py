@@ -63,7 +63,8 @@ def card(claim: dict[str, Any]) -> Card:
 def counted(points: dict[str, int]) -> str:
     parts = [f"{points[verdict]:,} {verdict}" for verdict in SIGNS]
     moot = f"; {points['moot']:,} moot ones are left out" if points["moot"] else ""
-    return f"{', '.join(parts)}{moot}"
+    without = f"; {points['not compared']:,} could not be compared" if points["not compared"] else ""
+    return f"{', '.join(parts)}{moot}{without}"
 
 
 def line(point: dict[str, Any], figure: dict[str, Any]) -> Figure:

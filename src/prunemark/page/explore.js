@@ -10,6 +10,8 @@ const EXPLORE = document.getElementById("explore-shown");
 const CONTROLS = {};
 const MEAN = "all (mean)";
 const NOTHING = "none";
+// The rate that the slider was last moved to: another pruner has other rates, and the nearest of them is shown.
+const CHOSEN = { rate: null };
 
 const unique = (values) => [...new Set(values)];
 const ordered = (values, order) => unique(values).sort((a, b) => order.indexOf(a) - order.indexOf(b));
@@ -39,7 +41,12 @@ function offer(name, values) {
   return select.value;
 }
 
-function update({ first } = {}) {
+function nearest(rates, wanted) {
+  const away = rates.map((rate) => Math.abs(rate - wanted));
+  return away.indexOf(Math.min(...away));
+}
+
+function update({ first, target } = {}) {
   let cells = CELLS.filter((cell) => title(cell) === CONTROLS.encoder.value);
   const watermark = offer("watermark", ordered(cells.map((cell) => cell.watermark), ORDER.watermarks).filter((name) => ORDER.watermarks.includes(name)));
   cells = cells.filter((cell) => cell.watermark === watermark);
@@ -49,9 +56,11 @@ function update({ first } = {}) {
   const copy = offer("seed and key", copies.length > 1 ? [MEAN, ...copies] : copies);
   const isShown = (cell) => ["original", way, beside].includes(cell.pruner);
   const rates = unique(cells.filter(isShown).map((cell) => cell.rate)).sort((a, b) => a - b);
+  if (first) CHOSEN.rate = rates[Math.floor(rates.length / 2)];
+  else if (target === CONTROLS.rate) CHOSEN.rate = rates[Number(CONTROLS.rate.value)];
+  const at = nearest(rates, CHOSEN.rate);
   CONTROLS.rate.max = rates.length - 1;
-  if (first) CONTROLS.rate.value = Math.floor(rates.length / 2);
-  const at = Number(CONTROLS.rate.value);
+  CONTROLS.rate.value = at;
   CONTROLS.said.textContent = rates[at];
   CONTROLS.rate.setAttribute("aria-valuetext", `rate ${rates[at]}`);
   const fits = (cell) => copy === MEAN || copy === `seed ${cell.seed}, key ${cell.key}`;
@@ -123,7 +132,7 @@ function shownCell(one) {
 }
 
 function showCell({ cells, way, rate }) {
-  const cell = cells.find((one) => one.pruner === way && one.rate === rate) ?? cells.find((one) => one.rate === rate);
+  const cell = cells.find((one) => one.pruner === way && one.rate === rate) ?? cells.find((one) => one.pruner === "original" && one.rate === rate);
   EXPLORE.hidden = !cell;
   document.getElementById("explore-none").hidden = Boolean(cell);
   document.getElementById("explore-none").textContent = cell ? "" : `${way} was not asked for at rate ${rate}.`;
