@@ -340,6 +340,11 @@ def test_a_key_given_twice(tmp_path: Path) -> None:
         ("? {a: b}\n: 1\n", "not YAML: "),
         ("seeds: [0]\x00\n", "not YAML: "),
         (b"seeds: \xff\xfe\n", "not YAML: "),
+        ("seeds: 2001-99-99\n", "not YAML: month must be in 1..12"),
+        ("seeds: !!int abc\n", "not YAML: invalid literal for int() with base 10: 'abc'"),
+        ("seeds: !!bool abc\n", "not YAML: 'abc'"),
+        pytest.param(f"seeds: {'1' * 5000}\n", "not YAML: Exceeds the limit", id="a number of 5,000 digits"),
+        pytest.param(f"seeds: {'[' * 3000}{']' * 3000}\n", "not YAML that can be read: nested", id="3,000 brackets"),
     ],
 )
 def test_what_is_not_a_mapping_in_yaml(text: str | bytes, fault: str, tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_damaged_files(read: Any, tmp_path: Path) -> None:
     for length in range(0, len(content) - 1, max(1, len(content) // 60)):
         path.write_bytes(content[:length])
         assert failure(read, path).startswith(READERS[read])
-    for junk in (b"\xff\xfe", bytes(200), b"PK\x03\x04", b"<html>"):
+    for junk in (b"\xff\xfe", bytes(200), b"PK\x03\x04", b"<html>", b"[" * 200_000, b"1" * 5000):
         path.write_bytes(junk)
         assert failure(read, path).startswith(READERS[read])
 

@@ -159,13 +159,15 @@ def why(
     run: Annotated[Path, typer.Option(help="a repository, or a run kept like those under examples/")] = Path("."),
     json: ForMachines = False,
 ) -> None:
-    """Where does a number come from? Its row, its formula, and the chain of receipts back to the raw data."""
+    """Where does a number come from? Its row, its formula, and the chain of receipts back to the raw data. Exit
+    status 1 where one that is shown does not chain."""
     from prunemark.questions import why_text
     from prunemark.questions.sources import open_run
     from prunemark.questions.why import why as ask
 
     answer = ask(open_run(run), number)
     say(answer.facts() if json else why_text.lines(answer))
+    sys.exit(int(not answer.chains))
 
 
 @app.command()

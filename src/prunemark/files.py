@@ -44,5 +44,5 @@ def read_json(path: Path) -> Any:
         raise PrunemarkError(f"{path}: no such file") from None
     except OSError as error:
         raise PrunemarkError(f"{path}: cannot be read ({error.strerror})") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: nested too deeply
         raise PrunemarkError(f"{path}: not JSON ({error})") from None

@@ -10,6 +10,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from prunemark.errors import PrunemarkError
 
+DEEPEST = 100
+
 
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file.
@@ -18,11 +20,22 @@ def read_yaml(path: Path) -> Any:
         PrunemarkError: there is no such file, or it is not YAML.
     """
     try:
-        return YAML(typ="safe").load(path)
+        found = YAML(typ="safe").load(path)
+        if deep(found, DEEPEST):  # what checks it, and what shows it in a message, goes down into it by recursion
+            raise RecursionError
+        return found
     except (FileNotFoundError, IsADirectoryError):
         raise PrunemarkError(f"{path}: no such file") from None
     except MarkedYAMLError as error:
         where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
         raise PrunemarkError(f"{path}: not YAML: {(error.problem or error.context or '').strip()}{where}") from None
-    except YAMLError as error:  # bytes that are no text
+    except (YAMLError, ValueError, KeyError) as error:  # bytes that are no text, or a value such as 2001-99-99
         raise PrunemarkError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise PrunemarkError(f"{path}: not YAML that can be read: nested too deeply") from None
+
+
+def deep(value: Any, left: int) -> bool:
+    """Whether lists and mappings lie in each other ``left`` times or more."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return left == 0 or any(deep(part, left - 1) for part in inside)

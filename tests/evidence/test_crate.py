@@ -123,6 +123,15 @@ def test_what_is_there_already_stays_as_it_is(repository: Path, tmp_path: Path, 
     assert sorted(path for path in tmp_path.rglob("*") if not path.is_relative_to(repository)) == before
 
 
+@pytest.mark.parametrize("out", ["data/run.zip", "data", "data/new/crate", "elsewhere/../data/run"])
+def test_a_crate_does_not_lie_among_the_data(repository: Path, out: str) -> None:
+    (repository / "elsewhere").mkdir()
+    before = sorted(repository.rglob("*"))
+    with pytest.raises(PrunemarkError, match=r"lies in data/, where every file is the run's own|is there already"):
+        write_crate(Path(out))
+    assert sorted(repository.rglob("*")) == before
+
+
 def test_rocrate_reads_every_step_as_an_action(crate: Path) -> None:
     read = ROCrate(crate)
     actions = {action.id: action for action in read.get_by_type("CreateAction")}

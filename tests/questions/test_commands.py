@@ -41,7 +41,7 @@ def test_why(ask: Asked) -> None:
     assert json.loads(out)["matches"]
 
 
-@pytest.mark.parametrize("arguments", [("why", "accuracy[x=1]", "--run", "examples/tamper"), ("diff", "nonsense", "HEAD"), ("check-table", "LICENSE"), ("why", "0.5", "--run", "nowhere"), ("report", "--format", "pdf", "--run", "examples/tamper"), ("report", "--format", "csv", "--run", "nowhere"), ("report", "--format", "csv", "--run", "tests"), ("report",), ("report", "--format", "csv", "--out", "x")])  # fmt: skip
+@pytest.mark.parametrize("arguments", [("why", "accuracy[x=1]", "--run", "examples/tamper"), ("diff", "nonsense", "HEAD"), ("check-table", "LICENSE"), ("why", "0.5", "--run", "nowhere"), ("report", "--format", "pdf", "--run", "examples/tamper"), ("report", "--format", "csv", "--run", "nowhere"), ("report", "--format", "csv", "--run", "tests"), ("why", "0.5", "--run", "README.md"), ("diff", "README.md", "HEAD"), ("report", "--format", "csv", "--run", "README.md"), ("report",), ("report", "--format", "csv", "--out", "x")])  # fmt: skip
 def test_no_answer_is_status_2_and_one_line(ask: Asked, arguments: tuple[str, ...]) -> None:
     status, out, err = ask(*arguments)
     assert (status, out) == (2, "")
@@ -81,3 +81,14 @@ def test_the_readme_shows_what_the_command_prints(ask: Asked) -> None:
     assert len(shown) == len(printed)
     for there, real in zip(shown, printed, strict=True):
         assert there == real or (there.endswith(" ...") and real.startswith(there.removesuffix(" ...")))
+
+
+@pytest.mark.parametrize("extra", [(), ("--json",)])
+def test_why_of_what_does_not_chain_is_status_1(ask: Asked, tmp_path: Path, tree, extra: tuple[str, ...]) -> None:
+    tree.build().files["data/report/results.csv"] += b"\n"
+    for name, content in tree.files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    status, out, err = ask("why", "0.8", "--run", str(tmp_path), *extra)
+    assert (status, err) == (1, "")
+    assert "not as the report has written it" in out

@@ -153,3 +153,29 @@ def test_an_unknown_name_is_met_with_the_closest(repository: Path, monkeypatch: 
         match=r"no commit, and no receipt names such a file; did you mean src/prunemark/pruners/magnitude\.py\?",
     ):
         impact("src/prunemark/pruners/magnitud.py")
+
+
+def test_a_file_that_no_receipt_names_invalidates_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
+    (repository / "constraints.txt").touch()
+    for name in ("constraints.txt", "./constraints.txt", str(repository / "constraints.txt")):
+        words = "constraints.txt: invalidates 0 of 2,224 reported numbers: no receipt names it"
+        assert list(impact_text.lines(impact(name))) == [words]
+    for name in ("../other.txt", "/etc/hostname"):
+        with pytest.raises(PrunemarkError, match="no commit, and no receipt names such a file"):
+            impact(name)
+
+
+def test_one_file_is_asked_for_in_several_ways(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
+    plain = list(impact_text.lines(impact(FILES[0])))
+    for name in (f"./{FILES[0]}", f"src/../{FILES[0]}", str(repository / FILES[0])):
+        assert list(impact_text.lines(impact(name))) == plain
+
+
+def test_a_folder_stands_for_the_files_in_it(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
+    made = receipts(repository)
+    begins = {f for f, receipt in made.items() if any("/prunemark/pruners/" in name for name in receipt["code"])}
+    found = impact("src/prunemark/pruners/")
+    assert [line for line, _ in found.rows] == expected_lines(repository, stale(made, begins - {"data/report"}))

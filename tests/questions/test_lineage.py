@@ -74,9 +74,21 @@ def test_a_table_that_the_report_has_not_written(tree) -> None:
         (None, "no such file; a lineage begins with a receipt"),
         (b"[]", "not a receipt"),
         (b"{", "not a receipt"),
-        (b'{"schema": 2}', "schema 2; allowed: 1"),
+        (b'{"schema": 2}', "schema '2'; allowed: 1"),
+        (b'{"schema": 1}', "not a receipt: without code, command, inputs, outputs, parameters, seed, stage"),
+        pytest.param(b"[" * 200_000, "not a receipt", id="200,000 brackets"),
     ],
 )
 def test_what_is_no_receipt(content: bytes | None, message: str) -> None:
     with pytest.raises(PrunemarkError, match=message):
         lineage(lambda name: content if name == "data/x/receipt.json" else None, "data/x")
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"[]", b'{"started": "now"}'])
+def test_what_is_no_journal_entry(content: bytes, tree) -> None:
+    tree.build().files[f"data/journal/{tree.PRUNED.removeprefix('data/')}.json"] = content
+    with pytest.raises(
+        PrunemarkError, match=r"/0\.5\.json: not a journal entry: no JSON object with .*commit"
+    ) as error:
+        checked(tree.run(), tree.SCORES)
+    assert "\n" not in str(error.value)

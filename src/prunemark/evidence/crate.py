@@ -12,6 +12,7 @@ from prunemark.evidence.checklist import checklist
 from prunemark.evidence.metadata import metadata
 from prunemark.evidence.run import Run, read_run, sha256
 from prunemark.files import PARTIAL
+from prunemark.provenance.sweep import DATA
 
 README = """\
 # A run of prunemark
@@ -34,12 +35,14 @@ def write_crate(out: Path) -> str:
     Returns what there is to say of it.
 
     Raises:
-        PrunemarkError: the run is not finished or does not chain, or at ``out`` there is something else already.
+        PrunemarkError: the run is not finished or does not chain, or ``out`` lies in data/ or is there already.
     """
     zips = out.suffix == ".zip"
     taken = zips or any(out.iterdir()) if out.is_dir() else out.exists() and not zips
     if taken:
         raise PrunemarkError(f"{out}: is there already; allowed: a new or empty folder, or a file that ends with .zip")
+    if out.resolve().is_relative_to(DATA.resolve()):
+        raise PrunemarkError(f"{out}: lies in {DATA}/, where every file is the run's own; allowed: anywhere else")
     run = read_run()
     files = contents(run)
     partial = out.with_name(out.name + PARTIAL)

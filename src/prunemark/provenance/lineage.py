@@ -15,6 +15,7 @@ from typing import Any
 
 from prunemark.errors import PrunemarkError
 from prunemark.files import canonical_json
+from prunemark.provenance.chain import FIELDS
 from prunemark.record import RECEIPT, SCHEMA, journal_path
 
 # The content of a file by its name in the repository, or None where there is none.
@@ -26,6 +27,9 @@ JOURNAL_FACTS = (
     "started", "seconds", "host", "cpu", "cpu_capability", "cores", "python", "versions", "commit",
     "code_differs_from_commit", "peak_memory_bytes",
 )  # fmt: skip
+# What an answer in words says of a step, beside its receipt's fields, of which these hold names.
+SHOWN = {"started", "host", "cpu", "cpu_capability", "python", "versions", "commit", "code_differs_from_commit"}
+MAPPINGS = {"parameters", "inputs", "outputs", "code"}
 
 
 @dataclass(frozen=True)
@@ -119,22 +123,33 @@ def read_step(read: Read, folder: str, role: str = "") -> Step | None:
     """A step by its folder, without what it stands on; ``None`` where it has no receipt.
 
     Raises:
-        PrunemarkError: what lies there is not a receipt of this schema.
+        PrunemarkError: what lies there is not a receipt of this schema, or its journal entry is none.
     """
     path = f"{folder}/{RECEIPT}"
     raw = read(path)
     if raw is None:
         return None
-    try:
-        receipt = json.loads(raw)
-        schema = receipt["schema"]
-    except (ValueError, TypeError, KeyError):
-        raise PrunemarkError(f"{path}: not a receipt: no JSON object with a schema") from None
-    if schema != SCHEMA:
-        raise PrunemarkError(f"{path}: schema {schema!r}; allowed: {SCHEMA}")
-    journal = read(journal_path(Path(folder)).as_posix())
-    entry = json.loads(journal) if journal else {}
+    receipt = fields(raw)
+    if "schema" not in receipt:
+        raise PrunemarkError(f"{path}: not a receipt: no JSON object with a schema")
+    if receipt["schema"] != SCHEMA:
+        raise PrunemarkError(f"{path}: schema {str(receipt['schema'])[:60]!r}; allowed: {SCHEMA}")
+    if lacks := FIELDS - set(receipt) or {name for name in MAPPINGS if not isinstance(receipt[name], dict)}:
+        raise PrunemarkError(f"{path}: not a receipt: without {', '.join(sorted(lacks))}")
+    journal = journal_path(Path(folder)).as_posix()
+    entry = fields(written) if (written := read(journal)) is not None else {}
+    if written is not None and (lacks := SHOWN - set(entry)):
+        raise PrunemarkError(f"{journal}: not a journal entry: no JSON object with {', '.join(sorted(lacks))}")
     return Step(folder, role, True, receipt, entry, hashlib.sha256(raw).hexdigest())
+
+
+def fields(raw: bytes) -> dict[str, Any]:
+    """The fields of a JSON object; none where it is not one."""
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def is_receipt(name: str) -> bool:

@@ -28,9 +28,14 @@ def unexpected_files(params: Params, folders: list[Path]) -> Iterator[Path]:
     expected = expected_files(params)
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            # DVC keeps its own .gitignore in folders; Snakemake stamps folders: neither is an artefact.
-            if path.is_file() and path.as_posix() not in expected and path.name != ".gitignore":
+            if path.is_file() and path.as_posix() not in expected and not written_by_dvc(path):
                 yield path
+
+
+def written_by_dvc(path: Path) -> bool:
+    """Whether a file is what DVC keeps beside its outputs: a .gitignore that names them and nothing else."""
+    outputs = {f"/{name}".encode() for name in (*layout.FOLDERS.values(), JOURNAL.name)}
+    return path == DATA / ".gitignore" and set(path.read_bytes().splitlines()) <= outputs
 
 
 def sweep(params: Params, stages: list[str]) -> None:

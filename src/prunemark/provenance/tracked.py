@@ -50,8 +50,8 @@ class Tracked:
 
 
 def altered_files(folders: set[str]) -> dict[str, list[str]]:
-    """The files of output folders that are not there as dvc.lock says, by folder; ``dvc status`` names folders alone.
-    Nothing where the cache does not hold a folder's listing.
+    """The files of output folders that are not there as dvc.lock says, and those that it does not name, by folder;
+    ``dvc status`` names folders alone. Nothing where the cache does not hold a folder's listing.
     """
     try:
         tracked = Tracked(Path("dvc.lock").read_bytes())
@@ -59,6 +59,15 @@ def altered_files(folders: set[str]) -> dict[str, list[str]]:
     except PrunemarkError:
         return {}
     return {
-        folder: [name for name, md5 in files.items() if not Path(name).is_file() or md5_of(Path(name)) != md5]
+        folder: sorted({name for name, md5 in files.items() if not matches(name, md5)} | beside(folder, files))
         for folder, files in listed.items()
     }
+
+
+def matches(name: str, md5: str) -> bool:
+    return Path(name).is_file() and md5_of(Path(name)) == md5
+
+
+def beside(folder: str, files: dict[str, str]) -> set[str]:
+    """The files that lie in an output folder without being of it."""
+    return {path.as_posix() for path in Path(folder).rglob("*") if path.is_file()} - set(files)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,14 @@ AXES = ("dataset", "encoder", "seed", "watermark", "check", "pruner", "rate", "m
 
 @dataclass
 class Impact:
-    """``stale``: the steps that would not be what their receipts say, by folder; the first of each chain in ``begins``,
-    with what differs. ``rows``: the reported numbers (line, row) that descend from one of them. ``assembled``: whether
-    the table itself was put together by code that differs."""
+    """``path``: what was asked for as receipts name it, empty for a commit; ``known``: whether one does. ``stale``: the
+    steps that would not be what their receipts say, by folder; the first of each chain in ``begins``, with what
+    differs. ``rows``: the reported numbers (line, row) that descend from one of them. ``assembled``: whether the table
+    itself was put together by code that differs."""
 
     question: str
+    path: str
+    known: bool
     begins: dict[str, list[str]]
     stale: dict[str, str]
     rows: list[tuple[int, Row]]
@@ -57,20 +62,24 @@ class Impact:
 
 
 def impact(question: str) -> Impact:
-    """What a change of a file would invalidate, or what the code of a commit does.
+    """What a change of a file (or of all in a folder) would invalidate, or what the code of a commit does.
 
     Raises:
-        PrunemarkError: no receipt names such a file, and there is no such commit.
+        PrunemarkError: no receipt names such a file, the repository has none, and there is no such commit.
     """
     run, steps = open_run(Path(".")), grid.all_steps(read_params())
     made = {s.folder: s for s in (read_step(run.read, str(step.folder)) for step in steps) if s}
-    path = Path(question).as_posix()
+    path = named_path(question)
     named = {name for step in made.values() for name in (*step.receipt["code"], *touched(step))} | {"params.yaml"}
-    if path in named:
-        begins = {folder: [path] for folder, step in made.items() if depends(step, path)}
+    asked = sorted({path} & named or {name for name in named if path == "." or name.startswith(f"{path}/")})
+    if asked:
+        causes = {folder: [name for name in asked if depends(step, name)] for folder, step in made.items()}
+        begins = {folder: names for folder, names in causes.items() if names}
     elif (commit := commit_of(question)) is not None:
         ran = {name for step in made.values() for name in step.receipt["code"]}
-        begins = differing(made, Blobs({commit}, ran).of(commit))
+        begins, path = differing(made, Blobs({commit}, ran).of(commit)), ""
+    elif not path.startswith(("/", "../")) and Path(path).exists():
+        begins = {}
     else:
         near = difflib.get_close_matches(path, sorted(named), n=1) or [name for name in named if path in name][:1]
         meant = f"; did you mean {near[0]}?" if near else ""
@@ -81,7 +90,15 @@ def impact(question: str) -> Impact:
     if assembled:
         stale["data/report"] = "report"
     rows = [(i + FIRST_LINE, row) for i, row in enumerate(run.rows) if folder_of(row) in stale]
-    return Impact(question, begins, stale, rows, len(run.rows), assembled)
+    return Impact(question, path, bool(asked or not path), begins, stale, rows, len(run.rows), assembled)
+
+
+def named_path(question: str) -> str:
+    """A path as receipts name it: relative to the repository where it lies in it."""
+    path = Path(os.path.normpath(question))
+    with suppress(ValueError):
+        return path.relative_to(Path.cwd()).as_posix()
+    return path.as_posix()
 
 
 def touched(step: Step) -> list[str]:

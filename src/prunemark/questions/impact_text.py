@@ -13,13 +13,14 @@ NAMED = 8
 def lines(found: Impact) -> Iterator[str]:
     """How many numbers, by which steps and along which axes; the files that differ, where a commit was asked for."""
     count = len(found.rows)
-    yield f"{found.question}: invalidates {count:,} of {found.total:,} reported numbers"
+    unknown = "" if found.known else ": no receipt names it"
+    yield f"{found.path or found.question}: invalidates {count:,} of {found.total:,} reported numbers{unknown}"
     if found.stale:
         yield f"  steps: {listed(Counter(found.stale.values()))}"
     causes = found.by_cause
     if found.assembled:
         yield f"  the report itself is made with it: {', '.join(found.assembled[:NAMED])}"
-    if causes and list(causes) != [found.question]:
+    if causes and list(causes) != [found.path]:
         yield f"  differ: {listed(Counter(causes), 'in')}"
     if count:
         for axis in AXES:

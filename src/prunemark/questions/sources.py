@@ -128,7 +128,8 @@ def members(raw: bytes, place: str) -> dict[str, bytes]:
             files = {m.name: archive.extractfile(m) for m in archive if m.isfile()}
             found = {name.removeprefix("./"): file.read() for name, file in files.items() if file}
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise PrunemarkError(f"{place}: not an archive that can be read ({error})") from None
+        reason = str(error).split(":\n")[0] or type(error).__name__  # below it tarfile has a line for every method
+        raise PrunemarkError(f"{place}: not an archive that can be read ({reason})") from None
     for name in found:
         above, data, _ = f"/{name}".partition("/data/")
         if data and above:

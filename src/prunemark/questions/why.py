@@ -40,10 +40,18 @@ class Answer:
     matches: list[Match]
     elsewhere: list[Place]
     run: Run
+    told: dict[str, Lineage] = field(default_factory=dict)
+
+    @property
+    def chains(self) -> bool:
+        """Whether every lineage that was asked for until now holds."""
+        return not any(found.breaks for found in self.told.values())
 
     def lineages(self, count: int) -> dict[str, Lineage]:
         """The lineage of the cells of the first matches, by scores folder."""
-        return {match.folder: checked(self.run, match.folder) for match in self.matches[:count]}
+        found = {match.folder: checked(self.run, match.folder) for match in self.matches[:count]}
+        self.told |= found
+        return found
 
     def facts(self) -> dict[str, Any]:
         """Everything for machines; a step that several numbers share is there once."""
