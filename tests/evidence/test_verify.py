@@ -88,6 +88,10 @@ def metadata(change: Callable[[dict[str, Any]], None], identifier: str) -> Tampe
     return lambda crate: edit_json(crate / METADATA, edit)
 
 
+def graph_edited(change: Callable[[list[Any]], None]) -> Tamper:
+    return lambda crate: edit_json(crate / METADATA, lambda content: change(content["@graph"]))
+
+
 def linked(name: str, target: str) -> Tamper:
     def tamper(crate: Path) -> None:
         (crate / name).unlink(missing_ok=True)
@@ -197,6 +201,22 @@ PATIENT: dict[str, tuple[Tamper, str]] = {
         metadata(lambda entity: entity["object"].pop(0), f"#{PRUNED}"),
         f"{METADATA}: does not say what {PRUNED}/receipt.json is",
     ),
+    "an entity twice in the metadata": (
+        graph_edited(lambda graph: graph.append({"@id": "params.yaml", "@type": "File", "sha256": "0" * 64})),
+        f"{METADATA}: does not say what an @id that is there twice is",
+    ),
+    "the same entity again, before the right one": (
+        graph_edited(lambda graph: graph.insert(0, {"@id": "%70arams.yaml", "@type": "File", "sha256": "0" * 64})),
+        f"{METADATA}: does not say what an @id that is there twice is",
+    ),
+    "a file left out of the metadata": (
+        graph_edited(lambda graph: graph.remove(next(e for e in graph if e["@id"] == "params.yaml"))),
+        f"{METADATA}: does not say what params.yaml is",
+    ),
+    "a file without its hash in the metadata": (
+        metadata(lambda entity: entity.pop("sha256"), "Snakefile"),
+        f"{METADATA}: does not say what Snakefile is",
+    ),
     "metadata that is a list": (written(METADATA, "[]"), f"{METADATA}: missing, damaged"),
     "no metadata": (removed(METADATA), f"{METADATA}: missing"),
     "a receipt that is no JSON": (written(f"{PRUNED}/receipt.json", "{"), f"{PRUNED}/receipt.json: missing, damaged"),
@@ -284,12 +304,17 @@ def locked(archive: zipfile.ZipFile) -> None:
     archive.filelist[0].flag_bits |= 1
 
 
+def a_full_folder(archive: zipfile.ZipFile) -> None:
+    archive.writestr("data/notes/", b"found lying about")
+
+
 HOSTILE: dict[str, tuple[Callable[[zipfile.ZipFile], None], str]] = {
     "a file outside": (outside, "../outside.txt: not read"),
     "an absolute path": (absolute, "/etc/outside.txt: not read"),
     "a name twice": (twice, "params.yaml: not read"),
     "a link": (a_link, "data/elsewhere: not read"),
     "a file of absurd size": (absurd, "data/zeros.json: not read"),
+    "a folder with content": (a_full_folder, "data/notes/: not read"),
     "many large files": (many_large, "data/19.json: not read"),
     "a file under a password": (locked, "README.md: missing, damaged"),
 }
@@ -345,6 +370,7 @@ def test_it_runs_by_itself_in_the_folder_and_on_the_zip(crate: Path, tmp_path: P
         assert (done.returncode, done.stderr) == (0, "")
         assert "all as the manifest says" in done.stdout
         assert "not checked: " in done.stdout
+        assert "params.yaml, Snakefile and whatever else no receipt names" in done.stdout
     assert not list(crate.rglob("__pycache__"))
 
 

@@ -1,8 +1,6 @@
 """Check a crate by itself, with the standard library alone: ``python verify.py [FOLDER or ZIP]``, exit status 0 or 1.
 
-Every file against the manifest, every receipt in itself and against the files, the chain of receipts to raw data, the
-RO-Crate metadata against both; no file unexplained. What is only referred to by its hash is counted, not checked.
-"""
+Files against manifest and receipts, these in themselves and in their chain, metadata against all; none unexplained."""
 
 import hashlib
 import json
@@ -26,8 +24,7 @@ class Crate:
 
     def __init__(self, path: str) -> None:
         self.path, self.breaks, self.sizes, self.hashes = path, list[str](), dict[str, int](), dict[str, str]()
-        self.zip = None if os.path.isdir(path) else zipfile.ZipFile(path)
-        left = MOST
+        self.zip, left = None if os.path.isdir(path) else zipfile.ZipFile(path), MOST
         for name, size, mode in self.entries():
             left -= size
             odd = {"", ".", ".."} & {*name.split("/")} or re.search(r"[\\:\x00-\x1f]", name) or name in self.sizes
@@ -38,10 +35,11 @@ class Crate:
 
     def entries(self) -> list[tuple[str, int, int]]:
         if self.zip:
-            return [(i.filename, i.file_size, i.external_attr >> 16) for i in self.zip.infolist() if not i.is_dir()]
+            found = [i for i in self.zip.infolist() if not i.is_dir() or i.file_size or i.compress_size]
+            return [(i.filename, i.file_size, i.external_attr >> 16) for i in found]
         places = sorted(os.path.join(top, name) for top, dirs, files in os.walk(self.path) for name in dirs + files)
-        found = [(os.path.relpath(place, self.path).replace(os.sep, "/"), os.lstat(place)) for place in places]
-        return [(name, s.st_size, s.st_mode) for name, s in found if not stat.S_ISDIR(s.st_mode)]
+        there = [(os.path.relpath(place, self.path).replace(os.sep, "/"), os.lstat(place)) for place in places]
+        return [(name, s.st_size, s.st_mode) for name, s in there if not stat.S_ISDIR(s.st_mode)]
 
     def fault(self, name: str, reason: str) -> None:
         self.breaks.append(f"{name}: {reason}".encode("unicode_escape").decode())
@@ -53,7 +51,7 @@ class Crate:
             return self.fault(name, f"missing, damaged or not of its form ({type(error).__name__}: {str(error)[:80]})")
 
     def read(self, name: str) -> bytes:
-        size, place = self.sizes[name], os.path.join(self.path, name)
+        size, place = self.sizes[name], os.path.join(self.path, name)  # before a pipe is opened
         with self.zip.open(name) if self.zip else open(place, "rb") as file:
             return file.read(size)
 
@@ -104,14 +102,15 @@ def check_chain(crate: Crate, receipts: dict[str, Any], made: dict[str, tuple[st
 
 def check_metadata(crate: Crate, receipts: dict[str, Any]) -> None:
     """What RO-Crate tools are shown must be what the files and the receipts are."""
-    shown = {unquote(entity["@id"]): entity for entity in json.loads(crate.read(METADATA))["@graph"]}
-    wrong = [n for n, digest in crate.hashes.items() if shown.get(n, {}).get("sha256", digest) != digest]
+    graph = json.loads(crate.read(METADATA))["@graph"]
+    shown = {unquote(entity["@id"]): entity for entity in graph}
+    wrong = [n for n, digest in crate.hashes.items() if n != METADATA and shown.get(n, {}).get("sha256") != digest]
     for name, found in receipts.items():
         step = shown.get("#" + name.removesuffix(RECEIPT), {"object": [], "result": []})
         read, wrote = ({unquote(part["@id"]).lstrip("#") for part in step[key]} for key in ("object", "result"))
         same = wrote == {*found["outputs"], name} and read >= {*found["inputs"]}
         wrong += [] if same and step["description"] == found["command"] else [name]
-    for name in wrong:
+    for name in wrong + ["an @id that is there twice"] * (len(shown) < len(graph)):
         crate.fault(METADATA, f"does not say what {name} is")
 
 
@@ -131,10 +130,10 @@ def verify(path: str) -> tuple[Crate, dict[str, str]]:
     for name, digest in sorted(said):
         if crate.hashes.get(name, referenced.get(name)) != digest:
             crate.fault(name, "is not what a receipt says, or neither in the crate nor referred to")
-    known = {*receipts, *(f"data/journal{name[4:].removesuffix(RECEIPT)}.json" for name in receipts), *dict(said)}
-    for name in sorted({*crate.hashes, *referenced} - {METADATA, REFERENCED} - known):
-        if not re.fullmatch(OWN, name):
-            crate.fault(name, "unexplained: no receipt names it")
+    journals = {f"data/journal{name[4:].removesuffix(RECEIPT)}.json" for name in receipts}
+    own = {METADATA, REFERENCED, *(name for name in crate.hashes if re.fullmatch(OWN, name))}
+    for name in sorted({*crate.hashes, *referenced} - own - {*receipts, *journals, *dict(said)}):
+        crate.fault(name, "unexplained: no receipt names it")
     crate.attempt(METADATA, lambda _: check_metadata(crate, receipts))
     return crate, {name: digest for name, digest in referenced.items() if name not in crate.hashes}
 
@@ -146,5 +145,6 @@ if __name__ == "__main__":
     except Exception as error:
         sys.exit(print(f"{where!a}: cannot be read as a crate: {error!a}") or 1)
     print("\n".join(checked.breaks) or f"{len(checked.hashes)} files, all as the manifest says; their receipts chain")
-    print(f"not checked: {len(unchecked)} files only referred to, sources of raw data, whose crate it is, any rerun")
+    print(f"not checked: {len(unchecked)} files only referred to, sources of raw data, whose crate it is, any rerun;")
+    print("and beyond a manifest that anyone may write anew: params.yaml, Snakefile and whatever else no receipt names")
     sys.exit(int(bool(checked.breaks)))
