@@ -116,8 +116,9 @@ SLIPS: dict[str, tuple[str, str, str, int, str, str]] = {
     ),
     "compression against sparsity": (
         markdown("m | sparsity (%) | compression", "a | 90.0 | 10.0x", "b | 95.0 | 25.0x"),
-        "t.md", RATIO, 2, "compression", "20.0 (1 / (1 - 95.0))",
+        "t.md", RATIO, 2, "compression", "20.0 (1 / (1 - 95.0 %))",
     ),
+    "trials below nothing": ("m,accuracy,k,n\na,0.5,20,40\nb,0.5,20,-40\n", "t.csv", COUNT, 2, "n", "1 or more"),
     "error that is not the rest": (
         markdown("m | top-1 acc | top-1 err", "a | 76.2 | 23.8", "b | 74.9 | 24.1"), "t.md", SUM, 2, "top-1 err", "25.1 (100",
     ),

@@ -146,7 +146,8 @@ def compressions(grid: Grid) -> Outcome:
             low, high = 1 / kept[1], 1 / kept[0] if kept[0] > 0 else None
             if r.high < low - SLACK or (high is not None and r.low > high + SLACK):
                 exact = 1 - s.value / whole
-                should = f"{shown(1 / exact, r)} (1 / (1 - {grid.texts[columns[0].index][i]}))" if exact else "infinite"
+                of = grid.texts[columns[0].index][i].removesuffix("%").strip() + " %" * (whole == PERCENT)
+                should = f"{shown(1 / exact, r)} (1 / (1 - {of}))" if exact else "infinite"
                 faults.append(grid.fault(i, ratio, should))
     reason = "" if checked else "no compression ratio with one sparsity"
     return Outcome("compression = 1 / (1 - sparsity)", checked, faults, reason)

@@ -83,7 +83,9 @@ def counts(grid: Grid) -> Outcome:
             if k.value != int(k.value) or n.value != int(n.value):
                 continue
             checked += 1
-            if not 0 <= k.value <= n.value or n.value == 0:
+            if n.value <= 0:
+                faults.append(grid.fault(i, sizes[0], "1 or more"))
+            elif not 0 <= k.value <= n.value:
                 faults.append(grid.fault(i, hits[0], f"0 to {n.value}"))
             elif not is_share(q, int(k.value), int(n.value), whole):
                 share = shown(whole * k.value / n.value, q)
