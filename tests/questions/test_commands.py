@@ -76,7 +76,7 @@ def test_the_readme_shows_what_the_command_prints(ask: Asked) -> None:
     """Every line of its example, cut where it is too long for a screen."""
     block = (ROOT / "README.md").read_text().split("$ prunemark why ", 1)[1].split("```", 1)[0].splitlines()
     question = block[0].split("'")[1]
-    printed = [line for line in ask("why", question, "--run", "examples/pruning")[1].splitlines()[1:] if line]
+    printed = [line for line in ask("why", question, "--run", "examples/pruning")[1].splitlines() if line]
     shown = block[1:]
     assert len(shown) == len(printed)
     for there, real in zip(shown, printed, strict=True):
