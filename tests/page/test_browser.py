@@ -268,7 +268,7 @@ def test_filters_and_slider_change_what_is_shown(tab):
             seen.add(numbers)
             assert page.locator("#explore-images img").count() == 12
     assert len(seen) == 6
-    assert page.locator("#explore-roc svg").count() == 1
+    page.locator("#explore-roc svg").wait_for()
     select["beside"].select_option("magnitude")
     page.locator("#explore-curves svg").nth(1).wait_for()
 
