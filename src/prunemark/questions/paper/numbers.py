@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from prunemark.questions.paper.points import MEASURED, ORIGINAL, PLACE, SUCCESS, Marked, Point, Quantity
+from prunemark.questions.paper.points import MEASURED, ORIGINAL, PLACE, REFITTED, SUCCESS, Marked, Point, Quantity
 from prunemark.questions.paper.words import percent, sparsity, survives
-from prunemark.results import BOOTSTRAP_SEEDS
 
 
 def numbers(marked: Marked) -> list[dict[str, str]]:
@@ -17,7 +16,7 @@ def numbers(marked: Marked) -> list[dict[str, str]]:
 
 
 def row(marked: Marked, place: tuple[str, ...], point: Point) -> dict[str, str]:
-    kind = "wilson" if marked.seeds == 1 else "range" if marked.seeds < BOOTSTRAP_SEEDS else "bootstrap"
+    kind = point.found[REFITTED].interval
     found = dict(zip(PLACE, place, strict=True)) | {"pruner": point.way, "rate": point.rate}
     found |= {"seeds": str(marked.seeds), "images_per_seed": str(marked.images), "intervals": kind}
     for quantity in (*MEASURED, *marked.schemes):
