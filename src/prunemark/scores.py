@@ -67,8 +67,8 @@ def single(metric: str, unit: str, value: float, **more: Any) -> Row:
 
 
 def accuracy_rows(samples: Arrays) -> list[Row]:
-    """Top-1 accuracy and error under every head that made predictions; where confidences were kept, how far off they
-    are."""
+    """Top-1 accuracy and error under every head that made predictions; where it was kept, how far off its confidences
+    are and how many features a fitted head leaves out."""
     labels, rows = samples["labels"], []
     for head in HEADS:
         if f"predicted_{head}" in samples:
@@ -81,6 +81,9 @@ def accuracy_rows(samples: Arrays) -> list[Row]:
             if f"confidence_{head}" in samples:
                 found = calibration_error(samples[f"confidence_{head}"], right)
                 rows.append(single("calibration_error", "probability", found, n=n, head=head))
+            if f"left_out_{head}" in samples:
+                left_out, of = samples[f"left_out_{head}"].tolist()
+                rows.append(single("features_left_out", "features", left_out, n=of, head=head))
     return rows
 
 

@@ -71,14 +71,53 @@ def test_predictions_are_scikit_learns(spread: float) -> None:
     np.testing.assert_allclose(head.weight.numpy(), weight, atol=5e-3)
 
 
-def test_a_feature_that_never_varies_is_left_unscaled() -> None:
+def test_a_feature_that_never_varies_is_left_out() -> None:
     features, labels = clusters(100, 0.3)
     features[:, 2] = 7.0
+    features[:, 3] = 0.0
     head = fit_head(features, labels, CLASSES)
+    assert head.left_out == 2
     assert head.std[2] == 1
     assert head.mean[2] == 7
+    assert (head.weight[[2, 3]] == 0).all()
     assert all(tensor.isfinite().all() for tensor in head.tensors().values())
     assert (head.predict(features) == labels).double().mean() > 0.9
+
+
+def test_what_lies_below_the_resolution_of_the_mean_is_left_out() -> None:
+    """Of a float32 around 1,000 the last digit is worth 6e-5: a feature that varies by less shows its rounding."""
+    features, labels = clusters(100, 0.3)
+    features[:, 1] = 1000 + 2e-5 * torch.randn(100, generator=generator("test rounding"))
+    assert len(features[:, 1].unique()) > 1
+    head = fit_head(features, labels, CLASSES)
+    assert head.left_out == 1
+    assert (head.weight[1] == 0).all()
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1e-9, 0.0), (2**-10, 1.0), (1e9, 0.0), (3.0, -50.0)])
+def test_scale_and_shift_of_the_features_change_no_prediction(scale: float, shift: float) -> None:
+    features, labels = clusters(400, 1.0)
+    test, _ = clusters(500, 1.0, seed=1)
+    expected = fit_head(features, labels, CLASSES).predict(test)
+    head = fit_head(scale * features.double() + shift, labels, CLASSES)
+    assert head.left_out == 0
+    assert (head.predict(scale * test.double() + shift) == expected).double().mean() > 0.995
+
+
+def test_a_head_of_collapsed_features_is_scikit_learns() -> None:
+    """Standard deviations some hundred times the resolution of the mean, and far below 1e-6: they still tell."""
+    linear_model = pytest.importorskip("sklearn.linear_model", reason="scikit-learn comes with lightly, extra dev only")
+    features, labels = clusters(400, 0.3)
+    spread = features.double().std(0)
+    collapsed = (0.02 * (1 + 100 * torch.finfo(torch.float32).eps * features.double() / spread)).float()
+    assert (collapsed.std(0) < 1e-6).all()
+    x = collapsed.double().numpy()
+    x = (x - x.mean(0)) / x.std(0, ddof=1)
+    theirs = linear_model.LogisticRegression(C=1 / (PENALTY * 400), tol=1e-8, max_iter=5000).fit(x, labels.numpy())
+    head = fit_head(collapsed, labels, CLASSES)
+    assert head.left_out == 0
+    assert (head.predict(collapsed).numpy() == theirs.predict(x)).mean() > 0.995
+    assert (head.predict(collapsed) == labels).double().mean() > 0.9
 
 
 def test_predictions_are_the_largest_of_the_linear_scores() -> None:

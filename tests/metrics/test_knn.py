@@ -59,6 +59,20 @@ def test_lengths_do_not_matter_and_chunks_join() -> None:
     assert torch.equal(knn_predict(bank, labels, queries[CHUNK:], 4), found[CHUNK:])
 
 
+def test_features_that_differ_in_their_last_digits_alone_are_told_apart() -> None:
+    """An encoder that collapsed: float32 cosines of such rows are 1 but for rounding, exact ones are not."""
+    classes, unit = 5, torch.finfo(torch.float32).eps
+    labels = torch.arange(300) % classes
+    directions = torch.randn(classes, 64, generator=generator("test directions"))
+    noise = torch.randn(300, 64, generator=generator("test noise"))
+    rows = 1 + 20 * unit * (directions[labels] + 0.5 * noise)
+    bank, queries = rows[:200], rows[200:]
+    expected = written_out(bank.double().numpy(), labels[:200].numpy(), queries.double().numpy(), classes)
+    found = knn_predict(bank, labels[:200], queries, classes)
+    assert found.tolist() == expected
+    assert (found == labels[200:]).double().mean() > 0.95
+
+
 def test_ties_go_to_the_smaller_class() -> None:
     bank = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     assert knn_predict(bank, torch.tensor([2, 1]), torch.tensor([[1.0, 0.0]]), 3).tolist() == [1]

@@ -10,11 +10,14 @@ from torch import Tensor
 
 PENALTY = 1e-3
 ITERATIONS = 200
+# Neighbouring float32 numbers lie so far apart, relative to their size.
+RESOLUTION = torch.finfo(torch.float32).eps
 
 
 @dataclass(frozen=True)
 class Head:
-    """``argmax((x - mean) / std @ weight + bias)``; weight (d, classes), the others (d,) and (classes,)."""
+    """``argmax((x - mean) / std @ weight + bias)``; weight (d, classes), mean and std (d,) in double precision, bias
+    (classes,)."""
 
     mean: Tensor
     std: Tensor
@@ -24,9 +27,15 @@ class Head:
     def tensors(self) -> dict[str, Tensor]:
         return {"mean": self.mean, "std": self.std, "weight": self.weight, "bias": self.bias}
 
+    @property
+    def left_out(self) -> int:
+        """How many features no class score depends on."""
+        return int((self.weight == 0).all(dim=1).sum())
+
     def logits(self, features: Tensor) -> Tensor:
         """Class scores (N, classes) of features (N, d)."""
-        return ((features - self.mean) / self.std) @ self.weight + self.bias
+        scaled = (features.double() - self.mean) / self.std
+        return (scaled @ self.weight.double() + self.bias).to(features.dtype)
 
     def predict(self, features: Tensor) -> Tensor:
         """Predicted classes (N,) of features (N, d)."""
@@ -37,15 +46,18 @@ def fit_head(features: Tensor, labels: Tensor, classes: int) -> Head:
     """Fit a head to features (N, d) and labels (N,).
 
     Minimises mean cross entropy + 0.0005 ||weight||^2 (bias free) from zero by SciPy's L-BFGS-B with at most 200
-    iterations; products of matrices and shares are float32, sums over images and parameters double. Features that never
-    vary are left unscaled.
+    iterations; products of matrices and shares are float32, standardisation and sums over images and parameters double.
+    A feature whose standard deviation is below float32's resolution of its mean holds rounding alone: it is left out,
+    its std 1 and its weights 0.
     """
     # Slow to import, and many processes that know heads never fit one.
     from scipy.optimize import minimize
 
+    features = features.double()
     mean, std = features.mean(dim=0), features.std(dim=0)
-    std = torch.where(std > 1e-6, std, torch.ones_like(std))
-    scaled = (features - mean) / std
+    varies = std > RESOLUTION * mean.abs()
+    std = torch.where(varies, std, 1.0)
+    scaled = ((features - mean) / std * varies).float()
     n, d = scaled.shape
     # Classes first: the softmax then goes along memory, a class at a time, and not over rows of a few numbers.
     columns, truth = scaled.T.contiguous(), (labels, torch.arange(n))

@@ -32,6 +32,9 @@ def comparison(panel: Panel, head: str) -> dict[str, Any]:
     error = partial(book.plain, metric="calibration_error", form=".3f", head=head)
     columns.append(Column("calibration error", "ECE, pruned", error, ".3f"))
     columns.append(Column("before pruning", "ECE, original", lambda point: error(panel.origin(point[2])), ".3f"))
+    if head == "refit":
+        left_out = partial(book.plain, metric="features_left_out", form="g", head=head)
+        columns.append(Column("features left out", "too alike for float32", left_out, "g"))
     if head == "frozen":
         for metric, (title, unit) in FEATURES.items():
             columns.append(Column(title, unit, partial(book.plain, metric=metric, form=".4f"), ".4f"))

@@ -20,6 +20,10 @@ FORMULAS = {
         "expected calibration error, 15 bins of confidence (Guo et al. 2017)",
         "sum over bins of |images right - sum of confidences| / n",
     ),
+    "features_left_out": Formula(
+        "features that the refitted head leaves out, since only rounding is left of them",
+        "features whose standard deviation is at most 2^-23 |mean|, of n features",
+    ),
     "agreement": Formula(
         "test images on which original and pruned encoder predict the same class",
         "k images with equal predictions / n images",

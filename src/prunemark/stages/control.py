@@ -44,9 +44,11 @@ def control(control: str, data: Path, encoder: Path, head_images: int, threads: 
         raise PrunemarkError(f"control: {control!r} is not allowed: one of {', '.join(representations)}")
     shown, labels = images.head_part(head_images)
     train, test = (representations[control](part, images, encoder) for part in (shown, images.images("test")))
+    head = fit_head(train, labels, images.classes)
     samples = {
         "labels": images.labels("test").numpy().astype(np.int16),
-        "predicted_refit": fit_head(train, labels, images.classes).predict(test).numpy().astype(np.int16),
+        "predicted_refit": head.predict(test).numpy().astype(np.int16),
+        "left_out_refit": np.array([head.left_out, train.shape[1]]),
         "predicted_knn": knn_predict(train, labels, test, images.classes).numpy().astype(np.int16),
     }
     write_arrays(out / "samples.npz", samples)

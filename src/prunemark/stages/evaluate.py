@@ -104,14 +104,15 @@ def frozen_head(marked: Path, original: Path | None, downstream: bool, refit: He
 
 
 def predictions(heads: dict[str, Head], train: Tensor, test: Tensor, images: Data, head_images: int) -> rows.Arrays:
-    """Labels and predicted classes (N,) of the test set under every head and kNN, and the heads' confidence: the
-    softmax of the predicted class (N,)."""
+    """Labels and predicted classes (N,) of the test set under every head and kNN, the heads' confidence: the softmax of
+    the predicted class (N,); and (2,) how many features the refitted head leaves out, and of how many."""
     _, labels = images.head_part(head_images)
     found: rows.Arrays = {"labels": images.labels("test").numpy().astype(np.int16)}
     for name, head in heads.items():
         logits = head.logits(test)
         found[f"predicted_{name}"] = logits.argmax(dim=1).numpy().astype(np.int16)
         found[f"confidence_{name}"] = logits.double().softmax(dim=1).amax(dim=1).numpy().astype(np.float32)
+    found["left_out_refit"] = np.array([heads["refit"].left_out, train.shape[1]])
     voted = knn_predict(train, labels, test, images.classes)
     return {**found, "predicted_knn": voted.numpy().astype(np.int16)}
 

@@ -190,9 +190,12 @@ def classifier(head: Path | None, width: int, registered: str) -> Query:
     wanted = {"mean": (width,), "std": (width,), "weight": (width, classes), "bias": (classes,)}
     if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != wanted or classes < 2:
         raise PrunemarkError(f"{head}: no head for {width} features; allowed: head.safetensors beside a marked encoder")
-    sound = all(t.dtype == torch.float32 and bool(t.isfinite().all()) for t in tensors.values())
+    types = {name: {torch.float32, torch.float64} if name in ("mean", "std") else {torch.float32} for name in wanted}
+    sound = all(t.dtype in types[name] and bool(t.isfinite().all()) for name, t in tensors.items())
     if not sound or not bool((tensors["std"] > 0).all()):
-        raise PrunemarkError(f"{head}: not a whole head; allowed: finite float32, every std above 0")
+        raise PrunemarkError(
+            f"{head}: not a whole head; allowed: finite float32 (mean and std: or float64), every std above 0"
+        )
     if registered and sha256_file(head) != registered:
         raise PrunemarkError(f"{head}: not the head that the check was registered through, sha256 {registered}")
     return Head(**tensors).predict

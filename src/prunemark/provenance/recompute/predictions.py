@@ -22,6 +22,9 @@ def accuracies(samples: Arrays) -> Figures:
         if f"confidence_{head}" in samples:
             error = calibration_error(samples[f"confidence_{head}"], right)
             found[Place("calibration_error", head)] = number("probability", error, n=len(right))
+        if f"left_out_{head}" in samples:
+            left_out, of = map(int, samples[f"left_out_{head}"])
+            found[Place("features_left_out", head)] = number("features", left_out, n=of)
     return found
 
 
