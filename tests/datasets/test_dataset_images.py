@@ -58,6 +58,56 @@ def test_files_of_any_mode_become_three_channels(mode: str, picture: Image.Image
     np.testing.assert_array_equal(found[0], expected)
 
 
+@pytest.mark.parametrize("byte_order", ["<u2", ">u2"])
+def test_sixteen_bits_are_scaled_to_eight(byte_order: str, tmp_path: Path) -> None:
+    """k * 257 is k / 255 of white; what lies between two of them goes to the nearer."""
+    values = np.arange(256, dtype=np.uint32).reshape(16, 16) * 257
+    for name, shift in (("exact", 0), ("above", 128), ("below", -128)):
+        stored = np.clip(values.astype(np.int64) + shift, 0, 65535).astype(byte_order)
+        Image.fromarray(stored).save(tmp_path / f"{name}.tif")
+        with Image.open(tmp_path / f"{name}.tif") as image:
+            assert image.mode == ("I;16" if byte_order == "<u2" else "I;16B")
+        found = _images.decode(tmp_path, [f"{name}.tif"], 16, "set")[0]
+        np.testing.assert_array_equal(found, np.repeat((values // 257).astype(np.uint8)[..., None], 3, axis=2))
+
+
+def test_a_grey_png_of_sixteen_bits_is_no_white_square(tmp_path: Path) -> None:
+    values = np.linspace(0, 65535, 400).astype(np.uint16).reshape(20, 20)
+    Image.fromarray(values).save(tmp_path / "grey.png")
+    found = _images.decode(tmp_path, ["grey.png"], 20, "set")[0, ..., 0]
+    np.testing.assert_array_equal(found, np.rint(values.astype(np.float64) * 255 / 65535))
+
+
+def test_floats_from_0_to_1_are_scaled_to_eight_bits(tmp_path: Path) -> None:
+    values = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+    Image.fromarray(values).save(tmp_path / "floats.tif")
+    found = _images.decode(tmp_path, ["floats.tif"], 16, "set")[0, ..., 1]
+    np.testing.assert_array_equal(found.flatten(), np.arange(256))
+
+
+@pytest.mark.parametrize(
+    ("mode", "values"),
+    [
+        ("F", np.full((4, 4), 1.5, np.float32)),
+        ("F", np.full((4, 4), -0.1, np.float32)),
+        ("F", np.full((4, 4), np.nan, np.float32)),
+        ("I", np.full((4, 4), 300, np.int32)),
+        ("LAB", np.zeros((4, 4, 3), np.uint8)),
+    ],
+)
+def test_values_of_an_unknown_scale_are_refused_by_name(mode: str, values: np.ndarray, tmp_path: Path) -> None:
+    image = Image.fromarray(values) if mode != "LAB" else Image.merge("LAB", [Image.fromarray(values[..., 0])] * 3)
+    assert image.mode == mode
+    (tmp_path / "train/cat").mkdir(parents=True)
+    image.save(tmp_path / "train/cat/odd.tif")
+    with pytest.raises(PrunemarkError) as caught:
+        _images.decode(tmp_path, ["train/cat/odd.tif"], 4, "set.zip")
+    said = str(caught.value)
+    assert said.startswith("set.zip: train/cat/odd.tif: ")
+    assert ("[0, 1]" if mode == "F" else f"mode {mode!r} is not allowed") in said
+    assert "\n" not in said
+
+
 @pytest.mark.parametrize("damage", ["text", "truncated", "empty"])
 def test_a_file_that_is_no_image_is_named(damage: str, picture: Image.Image, tmp_path: Path) -> None:
     file = tmp_path / "train/shirt/odd.png"

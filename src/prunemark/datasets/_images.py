@@ -11,6 +11,11 @@ from tqdm import tqdm
 
 from prunemark.errors import PrunemarkError
 
+# What Pillow converts to three channels of 8 bits without a loss that a reader would have to know of. It reads colour
+# of 16 bits a channel as RGB of the upper 8.
+CONVERTED = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+UNSIGNED = ("I;16", "I;16L", "I;16B", "I;16N")
+
 
 def check_size(image_size: int) -> None:
     """Refuse an impossible side.
@@ -41,18 +46,43 @@ def decode(root: Path, files: Sequence[str], image_size: int, name: str) -> np.n
     """Decode image files to uint8 (N, image_size, image_size, 3); ``name`` stands for ``root`` in messages.
 
     Raises:
-        PrunemarkError: a file that Pillow cannot read as an image, or not to its end.
+        PrunemarkError: a file that Pillow cannot read as an image, or not to its end, or whose values have no known
+            scale.
     """
     check_size(image_size)
     images = np.empty((len(files), image_size, image_size, 3), np.uint8)
     for position, file in enumerate(tqdm(files, desc="decoding", unit="image", disable=None)):
         try:
             with Image.open(root / file) as image:
-                images[position] = np.asarray(square(image.convert("RGB"), image_size))
+                images[position] = np.asarray(square(to_rgb(image), image_size))
+        except PrunemarkError as error:
+            raise PrunemarkError(f"{name}: {file}: {error}") from None
         except Exception as error:  # Pillow's decoders raise many types for a damaged file
             reason = str(error).replace(str(root / file), Path(file).name)
             raise PrunemarkError(f"{name}: {file} is no readable image ({reason})") from None
     return images
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Three channels of 8 bits. Unsigned 16-bit greys are divided by 257, floats in [0, 1] multiplied by 255, both
+    rounded to the nearest; Pillow would cut them off at 255.
+
+    Raises:
+        PrunemarkError: floats outside [0, 1], or another mode whose scale is not known.
+    """
+    if image.mode in CONVERTED:
+        return image.convert("RGB")
+    values = np.asarray(image)
+    if image.mode in UNSIGNED:
+        scaled = values / 257
+    elif image.mode == "F":
+        if not ((values >= 0) & (values <= 1)).all():
+            raise PrunemarkError("its floats do not all lie in [0, 1], so their scale is not known; save it in 8 bits")
+        scaled = values.astype(np.float64) * 255
+    else:
+        allowed = ", ".join((*CONVERTED, "I;16", "F"))
+        raise PrunemarkError(f"mode {image.mode!r} is not allowed: one of {allowed}; save it as RGB of 8 bits")
+    return Image.fromarray(np.rint(scaled).astype(np.uint8)).convert("RGB")
 
 
 def fit(images: np.ndarray, image_size: int) -> np.ndarray:
