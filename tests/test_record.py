@@ -172,7 +172,7 @@ def test_loaded_code_is_what_a_process_imported() -> None:
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     package = Path(prunemark.__file__).resolve().parent
     found = [Path(path).relative_to(package).as_posix() for path in json.loads(printed)]
-    expected = ["__init__", "encoder", "errors", "files", "methods", "objectives/__init__", "objectives/_views",
+    expected = ["__init__", "encoder", "errors", "files", "git", "methods", "objectives/__init__", "objectives/_views",
                 "objectives/simclr", "randomness", "record"]  # fmt: skip
     assert found == [f"{name}.py" for name in expected]
 

@@ -14,7 +14,6 @@ import os
 import platform
 import resource
 import shlex
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from typing import Any
 
 from prunemark.errors import PrunemarkError
 from prunemark.files import write_json
+from prunemark.git import git
 
 SCHEMA = 1
 RECEIPT = "receipt.json"
@@ -37,6 +37,7 @@ NOT_CODE = (
     "prunemark.delegate",
     "prunemark.zygote",
     "prunemark.cli",
+    "prunemark.streams",
     "prunemark.stage_commands",
     "prunemark.grid",
     "prunemark.steps",
@@ -211,7 +212,7 @@ def git_state(code: list[str]) -> dict[str, Any]:
 
 def run_git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        done = git(*arguments)
+    except OSError:
         return None
-    return done.stdout
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,28 @@ def delete_journals(folder: Path) -> None:
         receipt["inputs"] = {name: digest for name, digest in receipt["inputs"].items() if name not in names}
 
     forge.forge(folder, drop)
+
+
+def replace_in_git(folder: Path) -> None:
+    """The same, with the commit's file replaced in git's own answers."""
+    edit_code_and_receipts(folder)
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    git("replace", git("rev-parse", "HEAD:src/prunemark/mask.py"), git("hash-object", "-w", "src/prunemark/mask.py"))
+
+
+def names_commit(change: Callable[[str], str | None]) -> Edit:
+    """Other code than the commit's, of which a cell's journal names none that could be asked about it."""
+
+    def edit(folder: Path) -> None:
+        forge.edit_json(folder / JOURNAL, lambda entry: entry.update(commit=change(entry["commit"])))
+        edit_code_and_receipts(folder)
+
+    return edit
 
 
 def stale_code(folder: Path) -> None:
@@ -198,6 +222,18 @@ FRAUDS: dict[str, tuple[Edit, str]] = {
     "code that is not the commit's: without a journal": (
         delete_journals,
         f"{JOURNAL}: no journal entry, and only it names",
+    ),
+    "code that is not the commit's: replaced in git": (
+        replace_in_git,
+        f"{SCORES}/receipt.json: names code that is neither that of commit ",
+    ),
+    "a commit that is none: a line too many": (names_commit(lambda commit: commit + "\n"), f"{JOURNAL}: names '"),
+    "a commit that is none: a name": (names_commit(lambda commit: "HEAD"), f"{JOURNAL}: names 'HEAD' as the commit"),
+    "a commit that is none: a part": (names_commit(lambda commit: commit[:12]), f"{JOURNAL}: names '"),
+    "a commit that is none: nothing": (names_commit(lambda commit: None), f"{JOURNAL}: names no commit, "),
+    "a commit that is not there": (
+        names_commit(lambda commit: commit[::-1]),
+        f"{JOURNAL}: names commit ",
     ),
     "another key's file: its hashes left": (another_key, f"{MARKED}/secret.safetensors: sha256 is"),
     "another key's file: hashed anew": (

@@ -12,7 +12,7 @@ import pytest
 from audited import Audited, named
 from edits import flip_bit
 from frauds_chained import TRACKED, add_a_file, edit_code_and_receipts
-from places import PRUNED, REPORT
+from places import JOURNAL, PRUNED, REPORT
 from repository import Repository
 
 FRAUDS = frauds_chained.FRAUDS | frauds_reported.FRAUDS
@@ -66,6 +66,19 @@ def test_results_without_a_commit_here_are_said_to_be_unchecked(kept: Repository
     assert "git: not checked for 36 of 36 receipts, whose commit is not in this repository" in kept.run(
         "prunemark", "audit"
     )
+
+
+@pytest.mark.parametrize("history", ["shallow", "none"])
+def test_a_commit_that_may_lie_elsewhere_is_said_to_be_unchecked(kept: Repository, history: str) -> None:
+    forge.edit_json(kept.folder / JOURNAL, lambda entry: entry.update(commit=entry["commit"][::-1]))
+    forge.forge(kept.folder)
+    if history == "shallow":
+        (kept.folder / ".git/shallow").write_text(kept.git("rev-parse", "HEAD"))
+    else:
+        kept.run("rm", "-rf", ".git")
+    unknown = 1 if history == "shallow" else 36
+    printed = kept.run("prunemark", "audit")
+    assert f"git: not checked for {unknown} of 36 receipts, whose commit is not in this repository" in printed
 
 
 def test_the_document_for_machines_says_what_lines_say(kept: Repository) -> None:

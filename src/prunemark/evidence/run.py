@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from prunemark import grid
 from prunemark.errors import PrunemarkError
 from prunemark.files import read_json
+from prunemark.git import git
 from prunemark.layout import CLAIMS
 from prunemark.params import Params
 from prunemark.params_file import PARAMS, read_params
@@ -110,10 +110,11 @@ def code_contents(name: str, commits: list[str]) -> Iterator[bytes]:
         yield Path(name).read_bytes()
     for commit in commits:
         try:
-            done = subprocess.run(["git", "cat-file", "blob", f"{commit}:{name}"], capture_output=True, check=True)
-        except (OSError, subprocess.CalledProcessError):  # no git, no history: the code is referred to, not carried
-            continue
-        yield done.stdout
+            done = git("cat-file", "blob", f"{commit}:{name}")
+        except OSError:  # no git: the code is referred to, not carried
+            return
+        if done.returncode == 0:
+            yield done.stdout
 
 
 def sha256(content: bytes) -> str:

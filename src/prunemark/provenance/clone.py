@@ -15,7 +15,7 @@ from prunemark.errors import PrunemarkError
 from prunemark.layout import Step
 from prunemark.provenance import own_process
 from prunemark.provenance.chain import Break
-from prunemark.provenance.commits import git_state
+from prunemark.provenance.commits import could_be, git_state
 from prunemark.record import journal_path
 
 CACHE = "prunemark-audit"
@@ -61,7 +61,7 @@ def the_commit(last: Step) -> str:
     """The commit of the step that was made last. Earlier steps may name earlier ones, since only what changed runs
     again: whether their code is that of this commit too, the audit in the clone says."""
     commit = (git_state(Path(last.folder)) or (None, False))[0]
-    if commit is None:
+    if commit is None or not could_be(commit):
         raise PrunemarkError(f"{journal_path(Path(last.folder))}: names no commit; a clone needs the one that made it")
     return commit
 

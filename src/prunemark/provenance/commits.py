@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
+import re
 from pathlib import Path
 from typing import Any
 
 from prunemark.errors import PrunemarkError
 from prunemark.files import read_json
+from prunemark.git import git
 from prunemark.provenance.chain import Break
 from prunemark.record import RECEIPT, journal_path
 
 Receipts = dict[str, dict[str, Any]]
+COMMIT = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1, or SHA-256 where a repository is made with it
 
 
 def code_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
-    """Receipts, by folder, whose code is neither that of the commit nor declared as differing; and notes that count
-    what was declared and what could not be compared.
+    """Receipts, by folder, whose code is neither that of the commit nor declared as differing, and journals that name
+    no commit which there can be; and notes that count what was declared and what could not be compared.
     """
     found = {folder: git_state(Path(folder)) for folder in receipts}
-    states = {folder: state for folder, state in found.items() if state is not None}
-    commits = {commit for commit, _ in states.values() if commit}
-    blobs = Blobs(commits, {name for receipt in receipts.values() for name in receipt["code"]})
     breaks = [Break(journal_path(Path(folder)).as_posix(), "no journal entry, and only it names the code's commit")
               for folder, state in found.items() if state is None]  # fmt: skip
+    breaks += [Break(journal_path(Path(folder)).as_posix(), f"names {state[0]!r:.60} as the commit: no hash of git's")
+               for folder, state in found.items() if state and not could_be(state[0])]  # fmt: skip
+    states = {folder: state for folder, state in found.items() if state and could_be(state[0])}
+    commits = {commit for commit, _ in states.values() if commit}
+    blobs = Blobs(commits, {name for receipt in receipts.values() for name in receipt["code"]})
+    whole = whole_history()
     declared = unknown = 0
     for folder, (commit, differs) in states.items():
-        if not commit or commit not in blobs.commits:
+        if commit not in blobs.commits and whole:
+            path = journal_path(Path(folder)).as_posix()
+            named = f"commit {commit[:12]}, which is not in this repository" if commit else "no commit"
+            breaks.append(Break(path, f"names {named}, whose history is whole: the code cannot be compared"))
+        elif commit is None or commit not in blobs.commits:
             unknown += 1
         elif differs:
             declared += 1
@@ -48,6 +57,20 @@ def code_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
     return breaks, notes or ["git: checked"]
 
 
+def could_be(commit: str | None) -> bool:
+    """Whether a journal may name this as its commit: a whole hash, or none outside of a checkout."""
+    return commit is None or (isinstance(commit, str) and COMMIT.fullmatch(commit) is not None)
+
+
+def whole_history() -> bool:
+    """Whether this is a repository with commits, and no shallow clone: it holds every commit that there is."""
+    try:
+        done = git("rev-parse", "--is-shallow-repository", "--verify", "HEAD^{commit}")
+    except OSError:
+        return False
+    return done.returncode == 0 and done.stdout.startswith(b"false\n")
+
+
 def git_state(folder: Path) -> tuple[str | None, bool] | None:
     """The commit that a folder's journal names and whether it declares a difference; ``None``: none can be read."""
     try:
@@ -64,8 +87,10 @@ class Blobs:
     """
 
     def __init__(self, commits: set[str], names: set[str]) -> None:
-        pairs = [(commit, name) for commit in sorted(commits) for name in ("", *sorted(names))]
-        # A commit itself, with an empty name, too: so a file that it has not is told from a commit that is not here.
+        # A commit itself, with an empty name, too: so a file that it has not is told from a commit that is not here. A
+        # name of two lines would be two questions.
+        asked_of_each = ("", *sorted(name for name in names if "\n" not in name))
+        pairs = [(commit, name) for commit in sorted(commits) for name in asked_of_each]
         asked = "".join(f"{commit}:./{name}\n" if name else f"{commit}^{{commit}}\n" for commit, name in pairs)
         found = cat_file(asked.encode())
         self.known = dict(zip(pairs, found, strict=True)) if len(found) == len(pairs) else {}
@@ -82,8 +107,10 @@ class Blobs:
 def cat_file(asked: bytes) -> list[str | None]:
     """The SHA-256 of every object asked for, one a line; ``None`` where there is none. Empty where git fails."""
     try:
-        done = subprocess.run(["git", "cat-file", "--batch"], input=asked, capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        done = git("cat-file", "--batch", stdin=asked)
+    except OSError:
+        return []
+    if done.returncode:
         return []
     found: list[str | None] = []
     rest = memoryview(done.stdout)

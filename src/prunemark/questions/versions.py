@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from prunemark.errors import PrunemarkError
+from prunemark.git import git
 from prunemark.provenance.tracked import Tracked
 from prunemark.questions.sources import RESULTS, Run, of_example, open_run
 
@@ -29,24 +30,24 @@ def open_version(name: str) -> Run:
         return Run(name, Tracked(lock).read)
     if blob(commit, RESULTS) is not None:
         return Run(name, lambda file: blob(commit, file))
-    listed = git("ls-tree", "-r", "--name-only", commit).stdout.decode().split()
+    listed = ask_git("ls-tree", "-r", "--name-only", commit).stdout.decode().split()
     kept = [f"{name}:{file.removesuffix('/results.csv')}" for file in listed if file.endswith("/results.csv")]
     raise PrunemarkError(f"{name}: has no dvc.lock and no {RESULTS}; runs kept there: {', '.join(kept) or 'none'}")
 
 
 def commit_of(name: str) -> str | None:
-    done = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    done = ask_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     return done.stdout.decode().strip() if done.returncode == 0 else None
 
 
 def blob(commit: str, path: str) -> bytes | None:
     """A file as a commit has it."""
-    done = git("cat-file", "blob", f"{commit}:{path}")
+    done = ask_git("cat-file", "blob", f"{commit}:{path}")
     return done.stdout if done.returncode == 0 else None
 
 
-def git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+def ask_git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(["git", *arguments], capture_output=True, check=False)
+        return git(*arguments)
     except OSError as error:
         raise PrunemarkError(f"git: {error.strerror}; commits are asked for through it") from None
