@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterable
@@ -14,8 +15,18 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from prunemark import streams
 from prunemark.errors import PrunemarkError
 from prunemark.stage_commands import app
+
+
+class Answer(SystemExit):
+    """Ends a command with a verdict: status 0 for yes, 1 for no."""
+
+    def __init__(self, yes: bool) -> None:
+        self.status = int(not yes)
+        super().__init__(self.status)
+
 
 EncoderFile = Annotated[Path, typer.Option(help="the suspect, a safetensors file of prunemark")]
 KeyFile = Annotated[Path, typer.Option(help="secret.safetensors of a watermark or a check")]
@@ -28,7 +39,7 @@ def verify(encoder: EncoderFile, key: KeyFile, head: HeadFile = None, commitment
     """Is this encoder mine? Exit status 0 if every key of the file says so, else 1."""
     from prunemark.stages.verdict import judge
 
-    sys.exit(not judge("verify", encoder, key, head, commitment))
+    raise Answer(judge("verify", encoder, key, head, commitment))
 
 
 @app.command()
@@ -36,7 +47,7 @@ def authenticate(encoder: EncoderFile, key: KeyFile, head: HeadFile = None, comm
     """Is this exactly the encoder that was released? Exit status 0 if every key of the file says so, else 1."""
     from prunemark.stages.verdict import judge
 
-    sys.exit(not judge("authenticate", encoder, key, head, commitment))
+    raise Answer(judge("authenticate", encoder, key, head, commitment))
 
 
 @app.command()
@@ -70,6 +81,8 @@ def build(
 
     if stage is not None and stage not in layout.STAGES:
         raise PrunemarkError(f"build: {stage!r} is not one of {', '.join(layout.STAGES)}")
+    if not re.fullmatch("[1-9][0-9]{0,5}|all", cores):
+        raise PrunemarkError(f"--cores: {cores[:40]!r} is not allowed: a whole number from 1, or all")
     wrapper.build(stage, cores)
     if stage is None:
         print(f"report: {Path('data/report/report.html').resolve()}")
@@ -121,7 +134,7 @@ def audit(
 
     limit = None if budget is None else seconds(budget)
     asked = levels.Asked(recompute, replay, limit, seed, from_clone, remote)
-    sys.exit(levels.run(asked, json, signed_level(crate, signed_by)))
+    raise Answer(levels.run(asked, json, signed_level(crate, signed_by)) == 0)
 
 
 @app.command("crate")
@@ -167,7 +180,7 @@ def why(
 
     answer = ask(open_run(run), number)
     say(answer.facts() if json else why_text.lines(answer))
-    sys.exit(int(not answer.chains))
+    raise Answer(answer.chains)
 
 
 @app.command()
@@ -196,7 +209,7 @@ def diff(
 
     found = ask(open_version(before), open_version(after))
     say(found.facts() if json else diff_text.lines(found))
-    sys.exit(bool(found.moved or found.appeared or found.vanished))
+    raise Answer(not (found.moved or found.appeared or found.vanished))
 
 
 @app.command("check-table")
@@ -212,7 +225,7 @@ def check_table(
     if not verdicts:
         raise PrunemarkError(f"{file}: no table found; allowed: Markdown, CSV, LaTeX tabulars, with a header and rows")
     say(tables.facts(verdicts) if json else tables.lines(file, verdicts))
-    sys.exit(any(found.faults for found in verdicts))
+    raise Answer(not any(found.faults for found in verdicts))
 
 
 def say(answer: dict[str, Any] | Iterable[str]) -> None:
@@ -232,20 +245,29 @@ def command_line() -> TyperGroup:
 
 
 def run() -> int:
-    """Run the command line; returns its exit status: an expected failure is one line on stderr and status 2."""
+    """Run the command line; returns its exit status: an expected failure is one line on stderr and status 2. What
+    becomes of standard output never changes the status of an answer."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    lost = streams.forgive()
+    status, answered = ended()
+    sys.stdout.flush()
+    if lost:
+        print(f"prunemark: standard output: {lost[0].strerror}", file=sys.stderr)
+    return status or (2 if lost and not answered else 0)
+
+
+def ended() -> tuple[int, bool]:
+    """The status that the command line ends with, and whether that is an answer."""
     try:
         command_line()()
-        sys.stdout.flush()
     except PrunemarkError as error:
         print(f"prunemark: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # who reads has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 2
+        return 2, False
+    except Answer as answer:
+        return answer.status, True
     except Exception:  # status 1 is an answer: "no", "altered", "does not chain"
         traceback.print_exc()
-        return 2
+        return 2, False
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+        return end.code if isinstance(end.code, int) else int(end.code is not None), False
+    return 0, False

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +88,16 @@ def test_a_mark_is_verified(folder: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert said.splitlines()[-1] == "verdict: mine (1 of 1 keys)"
     assert ask(monkeypatch, *at, folder / "clean.safetensors") == 1
     assert "verdict: not shown to be mine (0 of 1 keys)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("suspect", "expected"), [("uchida", 0), ("clean", 1)])
+def test_the_verdict_is_the_same_where_nobody_reads_it(folder: Path, suspect: str, expected: int) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    at = ("--key", str(folder / "uchida.key"), "--encoder", str(folder / f"{suspect}.safetensors"))
+    done = subprocess.run([sys.executable, "-m", "prunemark", "verify", *at], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (expected, b"")
 
 
 @pytest.mark.parametrize(("key", "intact"), [("reversible", "reversible"), ("digest", "clean")])
