@@ -14,7 +14,7 @@ def written_out(bank: np.ndarray, labels: np.ndarray, queries: np.ndarray, class
     """Wu et al. 2018, section 3.4: each of the 20 nearest votes exp(cosine / 0.1) for its class."""
     found = []
     for query in queries:
-        cosine = [float(query @ row / (np.linalg.norm(query) * np.linalg.norm(row))) for row in bank]
+        cosine = [query @ row / np.sqrt((query @ query) * (row @ row)) for row in bank]
         nearest = sorted(range(len(bank)), key=lambda i: -cosine[i])[:20]
         votes = [sum(np.exp(cosine[i] / 0.1) for i in nearest if labels[i] == c) for c in range(classes)]
         found.append(int(np.argmax(votes)))
@@ -59,18 +59,19 @@ def test_lengths_do_not_matter_and_chunks_join() -> None:
     assert torch.equal(knn_predict(bank, labels, queries[CHUNK:], 4), found[CHUNK:])
 
 
-def test_features_that_differ_in_their_last_digits_alone_are_told_apart() -> None:
-    """An encoder that collapsed: float32 cosines of such rows are 1 but for rounding, exact ones are not."""
+def test_features_that_differ_in_their_last_digit_alone_are_told_apart() -> None:
+    """An encoder that collapsed: cosines of such rows are 1 but for rounding, in double precision too."""
     classes, unit = 5, torch.finfo(torch.float32).eps
     labels = torch.arange(300) % classes
-    directions = torch.randn(classes, 64, generator=generator("test directions"))
-    noise = torch.randn(300, 64, generator=generator("test noise"))
-    rows = 1 + 20 * unit * (directions[labels] + 0.5 * noise)
+    patterns = torch.rand(classes, 256, generator=generator("test patterns")) < 0.02
+    noise = torch.rand(300, 256, generator=generator("test noise")) < 0.002
+    rows = 1 + unit * (patterns[labels] ^ noise)
     bank, queries = rows[:200], rows[200:]
-    expected = written_out(bank.double().numpy(), labels[:200].numpy(), queries.double().numpy(), classes)
-    found = knn_predict(bank, labels[:200], queries, classes)
-    assert found.tolist() == expected
-    assert (found == labels[200:]).double().mean() > 0.95
+    expected = written_out(
+        bank.numpy().astype(np.longdouble), labels[:200].numpy(), queries.numpy().astype(np.longdouble), classes
+    )
+    assert knn_predict(bank, labels[:200], queries, classes).tolist() == expected
+    assert (np.array(expected) == labels[200:].numpy()).mean() > 0.95
 
 
 def test_ties_go_to_the_smaller_class() -> None:
