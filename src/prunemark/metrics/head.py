@@ -46,9 +46,8 @@ def fit_head(features: Tensor, labels: Tensor, classes: int) -> Head:
     """Fit a head to features (N, d) and labels (N,).
 
     Minimises mean cross entropy + 0.0005 ||weight||^2 (bias free) from zero by SciPy's L-BFGS-B with at most 200
-    iterations; products of matrices and shares are float32, standardisation and sums over images and parameters double.
-    A feature whose standard deviation is below float32's resolution of its mean holds rounding alone: it is left out,
-    its std 1 and its weights 0.
+    iterations, in double precision: where these end would else depend on float32's rounding. A feature whose standard
+    deviation is below float32's resolution of its mean holds rounding alone: it is left out, its std 1, its weights 0.
     """
     # Slow to import, and many processes that know heads never fit one.
     from scipy.optimize import minimize
@@ -57,7 +56,7 @@ def fit_head(features: Tensor, labels: Tensor, classes: int) -> Head:
     mean, std = features.mean(dim=0), features.std(dim=0)
     varies = std > RESOLUTION * mean.abs()
     std = torch.where(varies, std, 1.0)
-    scaled = ((features - mean) / std * varies).float()
+    scaled = (features - mean) / std * varies
     n, d = scaled.shape
     # Classes first: the softmax then goes along memory, a class at a time, and not over rows of a few numbers.
     columns, truth = scaled.T.contiguous(), (labels, torch.arange(n))
@@ -65,13 +64,13 @@ def fit_head(features: Tensor, labels: Tensor, classes: int) -> Head:
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weight, bias = torch.from_numpy(flat).split([d * classes, classes])
         weight = weight.view(classes, d)
-        log_shares = torch.log_softmax(torch.addmm(bias.float()[:, None], weight.float(), columns), dim=0)
-        loss = -log_shares[truth].double().sum() / n + PENALTY / 2 * weight.square().sum()
+        log_shares = torch.log_softmax(torch.addmm(bias[:, None], weight, columns), dim=0)
+        loss = -log_shares[truth].sum() / n + PENALTY / 2 * weight.square().sum()
         slope = log_shares.exp_()
         slope[truth] -= 1
         slope /= n
-        by_weight = (slope @ scaled).double() + PENALTY * weight
-        return float(loss), torch.cat([by_weight.flatten(), slope.sum(dim=1, dtype=torch.float64)]).numpy()
+        by_weight = slope @ scaled + PENALTY * weight
+        return float(loss), torch.cat([by_weight.flatten(), slope.sum(dim=1)]).numpy()
 
     found = minimize(
         objective, np.zeros((d + 1) * classes), jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}
