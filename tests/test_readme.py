@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,59 @@ def test_significant_changes_are_those_of_the_example(rows: Table) -> None:
     assert f"{frozen} are significantly worse through the frozen head and {refitted} through the refitted one" in text
     better, worse = counted["knn", True], counted["knn", False]
     assert f"gets better for {better}, by 0.7 points at most, and worse for {worse}." in text
+
+
+def test_magnitude_is_within_a_point_by_intervals_as_far_as_the_readme_says(rows: Table) -> None:
+    """Every seed's paired interval, through the refitted head, ends above -1 point up to that rate, and not at the next."""
+    low = {
+        float(rate): min(float(row["ci_low"]) for row in found)
+        for (pruner, rate, metric, head, _), found in rows.items()
+        if (pruner, metric, head) == ("magnitude", "accuracy_change", "refit")
+    }
+    first = min(rate for rate in low if low[rate] < -0.01)
+    held = max(rate for rate in low if rate < first)
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert f"encoders, magnitude holds to {held:g} through a refitted head" in text
+
+
+def default_line(found: Table, rate: str) -> str:
+    """A line of the default run's table: magnitude / random, one figure where both are the original."""
+    pruners = ("original",) if rate == "0" else ("magnitude", "random")
+
+    def cell(watermark: str, metric: str, head: str = "", check: str = "") -> list[dict[str, str]]:
+        return [found[watermark, pruner, rate, metric, head, check][0] for pruner in pruners]
+
+    def shares(*place: str) -> str:
+        return " / ".join(f"{Decimal(row['value']) * 100:.1f}" for row in cell("none", *place))
+
+    def trials(watermark: str, metric: str, check: str) -> str:
+        marked = [
+            f" ({float(row['statistic']):g})" if metric == "VerSR" else "" for row in cell(watermark, metric, "", check)
+        ]
+        return " / ".join(
+            f"{row['k']} of {row['n']}{of}" for row, of in zip(cell(watermark, metric, "", check), marked, strict=True)
+        )
+
+    agreement = "100" if rate == "0" else shares("agreement", "frozen")
+    heads = (shares("accuracy", "frozen"), shares("accuracy", "refit"))
+    schemes = (
+        trials("reversible", "AuthSR", "reversible"),
+        trials("none", "AuthSR", "feature-digest"),
+        trials("uchida", "VerSR", "uchida"),
+    )
+    return f"| {' | '.join((rate, *heads, agreement, *schemes))} |"
+
+
+def test_the_table_of_the_default_run_is_that_of_its_example() -> None:
+    found: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    with (ROOT / "examples/default/results.csv").open() as file:
+        for row in csv.DictReader(file):
+            place = tuple(row[name] for name in ("watermark", "pruner", "rate", "metric", "head", "check"))
+            found.setdefault(place, []).append(row)
+    rates = sorted({place[2] for place in found}, key=float)
+    text = (ROOT / "README.md").read_text().splitlines()
+    expected = [default_line(found, rate) for rate in rates]
+    assert [line for line in expected if line not in text] == []
+    lefts = [row for row in found["none", "random", "0.99", "features_left_out", "refit", ""]]
+    said = f"{lefts[0]['value']} of {lefts[0]['n']} features"
+    assert said in " ".join((ROOT / "README.md").read_text().split())
