@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -93,10 +94,11 @@ def test_stopping_after_any_epoch_changes_no_bit(
 
 
 def test_training_moves_every_parameter_and_lowers_the_loss(images: Tensor) -> None:
-    trainer = start(recipe(epochs=8, warmup_epochs=0))
+    """On images of one colour each, which can be told apart; the loss of an epoch of 32 images is noisy."""
+    trainer = start(recipe(epochs=12, warmup_epochs=0))
     before = copy.deepcopy(dict(trainer.encoder.named_parameters()))
-    losses = run(trainer, images)
-    assert losses[-1] < losses[0]
+    losses = run(trainer, images[:, :1, :1].expand_as(images).contiguous())
+    assert mean(losses[-6:]) < mean(losses[:3])
     for name, parameter in trainer.encoder.named_parameters():
         assert not torch.equal(parameter, before[name]), name
     assert torch.equal(trainer.encoder.mean, torch.full((3,), 0.5))
