@@ -42,7 +42,7 @@ def link_into_data(folder: Path) -> None:
 
 def edit_code_and_receipts(folder: Path) -> None:
     """Other code than the commit's, which every receipt then names as if it had run."""
-    forge.replace(folder / "src/prunemark/mask.py", '"""From scores', '"""By scores')
+    forge.replace(folder / "src/prunemark/pruning/mask.py", '"""From scores', '"""By scores')
 
     def name_it(step: object, receipt: dict[str, Any]) -> None:
         receipt["code"] = {name: forge.sha256_file(Path(name)) for name in receipt["code"]}
@@ -72,7 +72,11 @@ def replace_in_git(folder: Path) -> None:
             ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
         ).stdout.strip()
 
-    git("replace", git("rev-parse", "HEAD:src/prunemark/mask.py"), git("hash-object", "-w", "src/prunemark/mask.py"))
+    git(
+        "replace",
+        git("rev-parse", "HEAD:src/prunemark/pruning/mask.py"),
+        git("hash-object", "-w", "src/prunemark/pruning/mask.py"),
+    )
 
 
 def names_commit(change: Callable[[str], str | None]) -> Edit:
@@ -90,7 +94,7 @@ def stale_code(folder: Path) -> None:
 
     def name_the_earlier(step: Any, receipt: dict[str, Any]) -> None:
         if str(step.folder) == PRUNED:
-            receipt["code"]["src/prunemark/mask.py"] = forge.sha256_file(Path("src/prunemark/errors.py"))
+            receipt["code"]["src/prunemark/pruning/mask.py"] = forge.sha256_file(Path("src/prunemark/errors.py"))
 
     forge.forge(folder, name_the_earlier)
 
@@ -211,10 +215,13 @@ FRAUDS: dict[str, tuple[Edit, str]] = {
     ),
     "a cell copied with its receipts": (copy_a_cell, f"params.yaml: asks for method = magnitude, out = {PRUNED}"),
     "edited code": (
-        replaced("src/prunemark/mask.py", '"""From scores', '"""By scores'),
-        "src/prunemark/mask.py: sha256 is",
+        replaced("src/prunemark/pruning/mask.py", '"""From scores', '"""By scores'),
+        "src/prunemark/pruning/mask.py: sha256 is",
     ),
-    "a stale code hash": (stale_code, f"{PRUNED}/receipt.json: says that src/prunemark/mask.py has another sha256"),
+    "a stale code hash": (
+        stale_code,
+        f"{PRUNED}/receipt.json: says that src/prunemark/pruning/mask.py has another sha256",
+    ),
     "code that is not the commit's": (
         edit_code_and_receipts,
         f"{SCORES}/receipt.json: names code that is neither that of commit ",

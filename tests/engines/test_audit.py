@@ -13,6 +13,7 @@ from audited import Audited, named
 from edits import flip_bit
 from frauds_chained import TRACKED, add_a_file, edit_code_and_receipts
 from places import JOURNAL, PRUNED, REPORT
+
 from repository import Repository
 
 FRAUDS = frauds_chained.FRAUDS | frauds_reported.FRAUDS

@@ -9,6 +9,7 @@ import frauds_recomputed
 import frauds_replayed
 import frauds_reported
 import frauds_signed
+
 from repository import ROOT
 
 CAUGHT_BY = {

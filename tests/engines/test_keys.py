@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from prunemark import methods
-from prunemark.access import seen
-from prunemark.encoder import Encoder
-from prunemark.files import read_json
-from prunemark.mask import apply, masks_from_scores
-from prunemark.pruners import magnitude, random
-from prunemark.randomness import experiment_key, generator
-from prunemark.stages._data import Data
+from prunemark import registry
+from prunemark.disk.files import read_json
+from prunemark.disk.tensors import read_encoder, read_tensors, write_encoder
+from prunemark.marking.contract import Images, Secret
+from prunemark.marking.suspect_views import seen
+from prunemark.methods.pruners import magnitude, random
+from prunemark.model.encoder import Encoder
+from prunemark.model.randomness import experiment_key, generator
+from prunemark.model.training import Recipe
+from prunemark.pruning.mask import apply, masks_from_scores
 from prunemark.stages.fetch import fetch
+from prunemark.stages.split_data import Data
 from prunemark.stages.train import train
-from prunemark.store import read_encoder, read_tensors, write_encoder
-from prunemark.training import Recipe
-from prunemark.watermark import Images, Secret
 
 KEYS = 20
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ def trained(folder: Path) -> Path:
 
 
 def marked(name: str, trained: Path, pool: Images, key: int) -> tuple[Encoder, Secret]:
-    scheme, settings = methods.load("watermarks", name), methods.complete("watermarks", name, {})
+    scheme, settings = registry.load("watermarks", name), registry.complete("watermarks", name, {})
     draw = generator("embed", name, 0, key)
     result: tuple[Encoder, Secret] = scheme.embed(
         read_encoder(trained), experiment_key(0, name, "embed", key), pool, draw, **settings
@@ -65,8 +65,8 @@ def marked(name: str, trained: Path, pool: Images, key: int) -> tuple[Encoder, S
 
 def registered(name: str, trained: Path, pool: Images, key: int) -> tuple[Encoder, Secret]:
     scheme, settings, encoder = (
-        methods.load("checks", name),
-        methods.complete("checks", name, {}),
+        registry.load("checks", name),
+        registry.complete("checks", name, {}),
         read_encoder(trained),
     )
     draw, secret_key = generator("register", name, 0, key), experiment_key(0, name, "register", key)
@@ -83,7 +83,7 @@ def pruned(encoder: Encoder, rate: str, pruner: object = magnitude, seed: int = 
 def test_reversible_gives_back_the_file_and_authenticates_only_what_is_intact(
     trained: Path, pool: Images, tmp_path: Path
 ) -> None:
-    scheme, original = methods.load("watermarks", "reversible"), trained.read_bytes()
+    scheme, original = registry.load("watermarks", "reversible"), trained.read_bytes()
     for key in range(KEYS):
         encoder, secret = marked("reversible", trained, pool, key)
         write_encoder(tmp_path / "marked.safetensors", encoder)
@@ -97,7 +97,7 @@ def test_reversible_gives_back_the_file_and_authenticates_only_what_is_intact(
 
 
 def test_sha256_authenticates_only_what_is_intact(trained: Path, pool: Images) -> None:
-    scheme = methods.load("checks", "sha256")
+    scheme = registry.load("checks", "sha256")
     encoder, secret = registered("sha256", trained, pool, 0)
     assert scheme.measure(encoder, secret).statistic == 1.0
     assert scheme.measure(pruned(encoder, "0.01"), secret).statistic == 0.0
@@ -106,7 +106,7 @@ def test_sha256_authenticates_only_what_is_intact(trained: Path, pool: Images) -
 def test_feature_digest_has_no_false_alarm_in_200_benign_re_evaluations(
     trained: Path, pool: Images, tmp_path: Path
 ) -> None:
-    scheme = methods.load("checks", "feature-digest")
+    scheme = registry.load("checks", "feature-digest")
     alarms, evaluations, threads = 0, 0, torch.get_num_threads()
     try:
         for key in range(KEYS):
@@ -125,7 +125,7 @@ def test_feature_digest_has_no_false_alarm_in_200_benign_re_evaluations(
 
 
 def test_uchida_verifies_up_to_half_pruned_under_every_right_key(trained: Path, pool: Images) -> None:
-    scheme = methods.load("watermarks", "uchida")
+    scheme = registry.load("watermarks", "uchida")
     for key in range(KEYS):
         encoder, secret = marked("uchida", trained, pool, key)
         for rate, pruner in itertools.product(("0", "0.01", "0.1", "0.3", "0.5"), (magnitude, random)):
@@ -135,7 +135,7 @@ def test_uchida_verifies_up_to_half_pruned_under_every_right_key(trained: Path, 
 def test_100_000_wrong_keys_follow_the_binomial_law(trained: Path, pool: Images) -> None:
     from scipy.stats import binom, chisquare
 
-    scheme = methods.load("watermarks", "uchida")
+    scheme = registry.load("watermarks", "uchida")
     encoder, secret = marked("uchida", trained, pool, 0)
     counts = np.zeros(65, dtype=np.int64)
     for i in range(100_000):

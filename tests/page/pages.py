@@ -14,13 +14,14 @@ from itertools import product
 import numpy as np
 from PIL import Image
 
-from prunemark import landmarks, results, scores
 from prunemark.claims.schema import Claim
 from prunemark.claims.verdicts import judge
 from prunemark.metrics.roc import area, roc
 from prunemark.page import render as page
-from prunemark.page.evidence import Evidence
-from prunemark.record import flags
+from prunemark.page.supplement import Evidence
+from prunemark.receipts.receipt import flags
+from prunemark.results import landmarks, scores
+from prunemark.results import table as results
 
 RATES = ("0.5", "0.9")
 CLAIM = {"says": "<Half> is lost.", "holds": [{"metric": "error", "head": "refit", "above": 0.5}], "needs": {"rate": 1}}

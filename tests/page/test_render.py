@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from pages import CLASSES, CONDITIONS, IMAGES, ONE, RATES, Markup, Reader, asked, grid, render, trials
 
-from prunemark import landmarks, results, scores
 from prunemark.page.numbers import Book
 from prunemark.page.render import FOLDER, SCRIPTS
 from prunemark.page.speed import speeds
 from prunemark.page.tables import Panel
+from prunemark.results import landmarks, scores
+from prunemark.results import table as results
 
 
 @pytest.fixture(scope="module")

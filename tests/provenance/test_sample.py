@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import hypergeom
 
 from prunemark.errors import PrunemarkError
-from prunemark.layout import Folder, Step
+from prunemark.plan.folders import Folder, Step
 from prunemark.provenance.sample import drawn, most_wrong, seconds
 
 

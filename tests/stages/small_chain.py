@@ -10,16 +10,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from prunemark import methods
-from prunemark.encoder import Architecture, Encoder, snap
-from prunemark.objectives import simclr
-from prunemark.randomness import draw_parameters, generator
-from prunemark.record import Recorder
-from prunemark.schedule import Schedule
-from prunemark.stages._prune import Request
+from prunemark import registry
+from prunemark.disk.tensors import write_encoder, write_tensors
+from prunemark.methods.objectives import simclr
+from prunemark.model.encoder import Architecture, Encoder, snap
+from prunemark.model.randomness import draw_parameters, generator
+from prunemark.model.training import Recipe
+from prunemark.pruning.pruning_schedule import Schedule
+from prunemark.receipts.receipt import Recorder
 from prunemark.stages.fetch import fetch
-from prunemark.store import write_encoder, write_tensors
-from prunemark.training import Recipe
+from prunemark.stages.pruning_run import Request
 
 DATA, ENCODER = Path("data/raw/a"), Path("data/encoders/a/b/0")
 MARKED, OUT = Path("data/marked/a/b/0/none/0"), Path("data/pruned/a/b/0/none/0")
@@ -75,6 +75,6 @@ def prune_at(
     schedule: Schedule = ONE_SHOT,
     seed: int = 0,
 ) -> Path:
-    asked = request(method, methods.complete(kind, method, {}), rate, scope, schedule, seed)
+    asked = request(method, registry.complete(kind, method, {}), rate, scope, schedule, seed)
     stage(asked)
     return asked.out

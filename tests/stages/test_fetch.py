@@ -15,13 +15,13 @@ import pytest
 import torch
 from PIL import Image
 
-from prunemark import randomness
-from prunemark.datasets import cifar10, fashion_mnist_mini
+from prunemark.disk.files import read_json
+from prunemark.disk.tensors import read_arrays, read_tensors
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
+from prunemark.methods.datasets import cifar10, fashion_mnist_mini
+from prunemark.model import randomness
 from prunemark.stages import fetch as stage
 from prunemark.stages.fetch import draw_splits, fetch
-from prunemark.store import read_arrays, read_tensors
 
 OUT = Path("data/raw/clothes")
 
@@ -86,7 +86,7 @@ def test_the_receipt_names_source_and_outputs(here: Path) -> None:
         "--out data/raw/clothes --set image_size=28"
     )
     assert receipt["parameters"]["set"] == {"image_size": 28}
-    assert "src/prunemark/datasets/fashion_mnist_mini.py" in receipt["code"]
+    assert "src/prunemark/methods/datasets/fashion_mnist_mini.py" in receipt["code"]
 
 
 @pytest.mark.parametrize("method", ["fashion-mnist-mini", "folder"])

@@ -9,10 +9,10 @@ import torch
 from small_chain import MARKED, prune_at
 from torch import nn
 
-from prunemark.encoder import Encoder
+from prunemark.disk.files import read_json
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.record import journal_path, sha256_file
+from prunemark.model.encoder import Encoder
+from prunemark.receipts.receipt import journal_path, sha256_file
 from prunemark.stages import latency as stage
 from prunemark.stages.latency import ROUNDS, latency, timed
 from prunemark.stages.prune import prune

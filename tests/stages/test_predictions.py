@@ -9,11 +9,11 @@ import pytest
 import torch
 from scipy.special import softmax
 
+from prunemark.disk.files import write_json
 from prunemark.errors import PrunemarkError
-from prunemark.files import write_json
 from prunemark.metrics.head import fit_head
-from prunemark.stages._data import Data
 from prunemark.stages.evaluate import evaluate, predictions
+from prunemark.stages.split_data import Data
 
 
 def test_every_head_predicts_and_says_how_sure_it_is() -> None:

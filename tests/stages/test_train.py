@@ -19,17 +19,17 @@ import pytest
 import torch
 from PIL import Image
 
-from prunemark import closure
-from prunemark.datasets import fashion_mnist_mini
-from prunemark.encoder import GRID, features, state
+from prunemark.disk.files import read_json
+from prunemark.disk.tensors import read_arrays, read_encoder, read_tensors
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
+from prunemark.methods.datasets import fashion_mnist_mini
 from prunemark.metrics.knn import knn_predict
-from prunemark.record import flags, sha256_file
+from prunemark.model.encoder import GRID, features, state
+from prunemark.model.training import Recipe
+from prunemark.receipts import code_identity
+from prunemark.receipts.receipt import flags, sha256_file
 from prunemark.stages.fetch import fetch
 from prunemark.stages.train import CHECKPOINTS, train, train_parameters
-from prunemark.store import read_arrays, read_encoder, read_tensors
-from prunemark.training import Recipe
 
 DATA, OUT = Path("data/raw/clothes"), Path("data/encoders/clothes/small/0")
 EPOCHS = 8
@@ -114,7 +114,7 @@ def test_what_is_written(undisturbed: Path) -> None:
 def test_the_receipts_code_is_the_closure(undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(undisturbed)
     used = (("encoders", "resnet18"), ("objectives", "simclr"))
-    assert sorted(read_json(OUT / "receipt.json")["code"]) == list(closure.files("train", used))
+    assert sorted(read_json(OUT / "receipt.json")["code"]) == list(code_identity.files("train", used))
 
 
 def test_the_encoder_lies_on_the_grid_and_normalises_by_its_data(undisturbed: Path) -> None:

@@ -10,8 +10,8 @@ from prunemark.claims.estimates import Numbered, estimate
 from prunemark.claims.file import ways
 from prunemark.claims.schema import ORIGINAL, PREVIOUS, SUCCESS, Claim, Condition, Where
 from prunemark.errors import PrunemarkError
-from prunemark.results import GROUP, beyond
-from prunemark.scores import Row
+from prunemark.results.scores import Row
+from prunemark.results.table import GROUP, beyond
 
 PLACE = ("dataset", "encoder", "watermark", "pruner", "rate", "probe")
 Place = tuple[str, ...]

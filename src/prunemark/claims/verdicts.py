@@ -16,7 +16,7 @@ from prunemark.claims.schema import SUCCESS, Claim
 from prunemark.claims.selection import Point, Table, candidates
 from prunemark.claims.sentences import predicate
 from prunemark.errors import PrunemarkError
-from prunemark.scores import Row
+from prunemark.results.scores import Row
 
 SCHEMA = 1
 SHOWN = 6

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prunemark import grid
+from prunemark.disk.files import read_json
+from prunemark.disk.git import git
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.git import git
-from prunemark.layout import CLAIMS
-from prunemark.params import Params
-from prunemark.params_file import PARAMS, read_params
-from prunemark.provenance.chain import read_receipt
-from prunemark.record import RECEIPT, journal_path, sha256_file
+from prunemark.plan import grid
+from prunemark.plan.folders import CLAIMS
+from prunemark.plan.params import Params
+from prunemark.plan.params_file import PARAMS, read_params
+from prunemark.receipts.chain import read_receipt
+from prunemark.receipts.receipt import RECEIPT, journal_path, sha256_file
 
 # Images, weights, masks and secrets: what a reader of numbers never opens, and what takes nearly all of the space.
 TENSORS = (".safetensors", ".pmk")

@@ -10,7 +10,7 @@ from typing import Any
 from prunemark.page.numbers import Point, seeds
 from prunemark.page.shelf import Shelf
 from prunemark.page.tables import HEADS, Panel
-from prunemark.results import Summary
+from prunemark.results.table import Summary
 
 Finder = Callable[[Point], Summary | None]
 

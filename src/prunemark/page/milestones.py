@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunemark.landmarks import Entry, Landmark
 from prunemark.page.numbers import Number, Source, plural
 from prunemark.page.tables import HEADS, Column, Group, Line, Panel
-from prunemark.results import BOOTSTRAP_SEEDS
+from prunemark.results.landmarks import Entry, Landmark
+from prunemark.results.table import BOOTSTRAP_SEEDS
 
 Key = tuple[str, str, str]
 OWN = "own mark"

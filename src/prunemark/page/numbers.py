@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from prunemark.metrics.intervals import trials_needed, upper_bound
-from prunemark.results import GROUP, Summary, beyond
-from prunemark.scores import Row
+from prunemark.results.scores import Row
+from prunemark.results.table import GROUP, Summary, beyond
 
 Point = tuple[str, ...]
 SUCCESS = ("VerSR", "AuthSR")
@@ -16,8 +16,8 @@ INTERVALS = {"range": "range", "bootstrap": "bootstrap", "newcombe": "paired"}
 
 @dataclass(frozen=True)
 class Source:
-    """Where a number comes from: groups of rows of results.csv (`prunemark.results.GROUP`), of which the second is
-    subtracted (``minus``) or divides (``share``) where ``how`` says so; or lines of results.csv; or a line of
+    """Where a number comes from: groups of rows of results.csv (`prunemark.results.table.GROUP`), of which the second
+    is subtracted (``minus``) or divides (``share``) where ``how`` says so; or lines of results.csv; or a line of
     landmarks.csv; or what journals measured, by the parts of their folders after data/, where ``*`` stands for any.
     ``column``: of results.csv, where that is not ``value``; ``note``: what was done with it.
     """

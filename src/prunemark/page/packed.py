@@ -1,7 +1,7 @@
 """The results table as compact JSON for the page: every row, and of every summary what the rows do not say themselves.
 
 ``page/rows.js`` reads it back. Rows keep their order, so that the script knows the line of each in results.csv; a
-summary goes over the rows of one group (`prunemark.results.GROUP`), numbered by their first rows.
+summary goes over the rows of one group (`prunemark.results.table.GROUP`), numbered by their first rows.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections import defaultdict
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
-from prunemark.results import BOOTSTRAP_SEEDS, CELL, COLUMNS, GROUP, TRIALS, Summary
-from prunemark.scores import DIGITS, Row
+from prunemark.results.scores import DIGITS, Row
+from prunemark.results.table import BOOTSTRAP_SEEDS, CELL, COLUMNS, GROUP, TRIALS, Summary
 
 KIND = ("check", "head", "metric", "unit")
 COUNTED = ("value", "k", "n", "ci_low", "ci_high")

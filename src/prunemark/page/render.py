@@ -15,27 +15,27 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from prunemark import methods
-from prunemark.landmarks import COLUMNS, Entry, to_csv
+from prunemark import registry
 from prunemark.page import library, words
-from prunemark.page.cells import LARGEST_MATRIX, packed_cells
+from prunemark.page.cell_details import LARGEST_MATRIX, packed_cells
 from prunemark.page.chains import packed_chains
 from prunemark.page.claims import claim_cards
 from prunemark.page.comparison import comparison
-from prunemark.page.evidence import Evidence
 from prunemark.page.figures import figures, size_figures
-from prunemark.page.formulas import FORMULAS
 from prunemark.page.milestones import landmark_table
 from prunemark.page.numbers import Book
 from prunemark.page.packed import packed_rows, packed_summaries
 from prunemark.page.shelf import Shelf
 from prunemark.page.speed import sizes, speeds
+from prunemark.page.supplement import Evidence
 from prunemark.page.tables import HEADS, Panel, keyed
-from prunemark.results import SLACK, Summary, pruners
-from prunemark.scores import Row
+from prunemark.results.formulas import FORMULAS
+from prunemark.results.landmarks import COLUMNS, Entry, to_csv
+from prunemark.results.scores import Row
+from prunemark.results.table import SLACK, Summary, pruners
 
 TEMPLATE = "render.html.j2"
-FOLDER = methods.PACKAGE / "page"
+FOLDER = registry.PACKAGE / "page"
 SCRIPTS = (
     "elements.js", "numbers.js", "rows.js", "chain.js", "tables.js", "card.js", "charts.js", "figures.js", "cells.js",
     "explore.js", "start.js",

@@ -45,7 +45,7 @@ function summaryOf(number) {
   return SUMMARIES.get(number);
 }
 
-// One metric of one point, over seeds and keys, as prunemark.results.Summary has it.
+// One metric of one point, over seeds and keys, as prunemark.results.table.Summary has it.
 function summarised(members, kept) {
   const first = members[0], { trials, bootstrap_seeds } = PAGE.summaries;
   const seeds = [...new Set(members.map((row) => row.seed))];

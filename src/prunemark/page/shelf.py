@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from prunemark.page.numbers import SUCCESS, Book, Number, Source, counts, ends, group, signed
 from prunemark.page.tables import Column, Line
-from prunemark.results import Summary
+from prunemark.results.table import Summary
 
 
 class Shelf:

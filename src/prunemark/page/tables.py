@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from prunemark import methods
+from prunemark import registry
 from prunemark.page.numbers import Book, Number, Point, Source, counts, false_positives, group, plural
-from prunemark.results import Summary, pruners
+from prunemark.results.table import Summary, pruners
 
 HEADS = {"frozen": "frozen head", "refit": "refitted head", "knn": "kNN"}
 CONTROLS = {"pixels": "raw pixels", "untrained": "untrained initialisation"}
@@ -242,9 +242,9 @@ def axis(asked: dict[str, Any], scheme: str) -> str:
 def falling(asked: dict[str, Any], way: str) -> bool:
     """Whether larger strengths of an alteration change less; a pruner's rates never do."""
     entry = asked["alterations"].get(way)
-    return entry is not None and bool(methods.constants("alterations", entry.get("method") or way)["FALLING"])
+    return entry is not None and bool(registry.constants("alterations", entry.get("method") or way)["FALLING"])
 
 
 def keyed(asked: dict[str, Any], scheme: str) -> bool:
     """Whether keys make distinct trials of a watermark or check."""
-    return bool(methods.constants(axis(asked, scheme), method(asked, scheme))["KEYED"])
+    return bool(registry.constants(axis(asked, scheme), method(asked, scheme))["KEYED"])

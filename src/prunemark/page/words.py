@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from prunemark import methods
+from prunemark import registry
 from prunemark.metrics.intervals import upper_bound, wilson
 from prunemark.page.numbers import plural
-from prunemark.results import BOOTSTRAP_SEEDS
-from prunemark.scopes import CHANNEL_SCOPES, SCOPES
+from prunemark.pruning.scopes import CHANNEL_SCOPES, SCOPES
+from prunemark.results.table import BOOTSTRAP_SEEDS
 
 FEW = 30
 AXES = ("datasets", "encoders", "watermarks", "checks", "pruners", "structured", "alterations")
@@ -123,8 +123,8 @@ def method_entries(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     used += [("architectures", "encoders", entry["architecture"]) for entry in asked["encoders"].values()]
     for axis, kind, method in dict.fromkeys(used):
         label = LABELS.get(axis, axis)
-        path = methods.PACKAGE.joinpath(*methods.module_name(kind, method).split(".")[1:]).with_suffix(".py")
-        entry, known = described(label, method, path), methods.constants(kind, method)
+        path = registry.PACKAGE.joinpath(*registry.module_name(kind, method).split(".")[1:]).with_suffix(".py")
+        entry, known = described(label, method, path), registry.constants(kind, method)
         credit = [f"{name.capitalize()}: {known[name]}" for name in ("CREDIT", "LICENCE") if name in known]
         yield entry | {"blocks": [*entry["blocks"], *(("p", [line]) for line in credit)]}
         yield from (described(f"{label}, shared part", part.stem.lstrip("_"), part) for part in shared_parts(path))

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from prunemark.disk.files import read_json
+from prunemark.disk.git import git
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.git import git
-from prunemark.provenance.chain import Break
-from prunemark.record import RECEIPT, journal_path
+from prunemark.receipts.chain import Break
+from prunemark.receipts.receipt import RECEIPT, journal_path
 
 Receipts = dict[str, dict[str, Any]]
 COMMIT = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1, or SHA-256 where a repository is made with it

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from prunemark.cell import CELL
 from prunemark.errors import PrunemarkError
-from prunemark.layout import FOLDERS, Step
-from prunemark.provenance.chain import read_receipt
+from prunemark.plan.folders import FOLDERS, Step
+from prunemark.receipts.chain import read_receipt
+from prunemark.results.columns import CELL
 
 RESULTS = Path("data/report/results.csv")
 

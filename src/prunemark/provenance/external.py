@@ -9,14 +9,15 @@ import os
 import subprocess
 from pathlib import Path
 
-from prunemark import grid, tracking
+from prunemark.engine import tracking
 from prunemark.errors import PrunemarkError
-from prunemark.params import Params
-from prunemark.params_file import read_params
+from prunemark.plan import grid
+from prunemark.plan.params import Params
+from prunemark.plan.params_file import read_params
 from prunemark.provenance import own_process
-from prunemark.provenance.chain import Break
-from prunemark.provenance.tracked import altered_files
-from prunemark.record import RECEIPT
+from prunemark.provenance.dvc_files import altered_files
+from prunemark.receipts.chain import Break
+from prunemark.receipts.receipt import RECEIPT
 
 Checked = tuple[list[Break], str]
 

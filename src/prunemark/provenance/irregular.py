@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from prunemark.provenance.chain import Break
+from prunemark.receipts.chain import Break
 
 
 def irregular_entries(folder: Path) -> Iterator[Break]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prunemark.disk.files import canonical_json
 from prunemark.errors import PrunemarkError
-from prunemark.files import canonical_json
-from prunemark.provenance.chain import FIELDS
-from prunemark.record import RECEIPT, SCHEMA, journal_path
+from prunemark.receipts.chain import FIELDS
+from prunemark.receipts.receipt import RECEIPT, SCHEMA, journal_path
 
 # The content of a file by its name in the repository, or None where there is none.
 Read = Callable[[str], bytes | None]

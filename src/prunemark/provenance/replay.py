@@ -19,15 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunemark import zygote
+from prunemark.disk.files import read_json
+from prunemark.engine import forkserver
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.layout import Step
+from prunemark.plan.folders import Step
 from prunemark.provenance import own_process
-from prunemark.provenance.chain import Break
 from prunemark.provenance.sample import drawn, most_wrong
 from prunemark.provenance.tolerances import first_difference
-from prunemark.record import RECEIPT, flags, journal_path, sha256_file
+from prunemark.receipts.chain import Break
+from prunemark.receipts.receipt import RECEIPT, flags, journal_path, sha256_file
 
 # Equal ones of these give equal bytes.
 SAME_VERSIONS = ("torch", "numpy", "safetensors")
@@ -59,7 +59,7 @@ def replay(steps: list[Step], count: int | None, budget: float | None, seed: int
     workers = max(1, len(os.sched_getaffinity(0)) // max(int(step.parameters["threads"]) for step in cells))
     done: list[Replayed] = []
     started, longest = time.monotonic(), 0.0
-    with sources() as ours, zygote.started(ours) as address, ThreadPoolExecutor(workers) as pool:
+    with sources() as ours, forkserver.started(ours) as address, ThreadPoolExecutor(workers) as pool:
         while len(done) < len(order):
             began = time.monotonic()
             if budget is not None and done and began - started + longest > budget:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunemark import grid
 from prunemark.errors import PrunemarkError
-from prunemark.params_file import read_params
+from prunemark.plan import grid
+from prunemark.plan.params_file import read_params
 from prunemark.provenance.commits import Blobs
 from prunemark.provenance.dependents import Dependents
 from prunemark.provenance.lineage import Step, read_step

@@ -9,9 +9,9 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from prunemark.cell import CELL
 from prunemark.errors import PrunemarkError
 from prunemark.provenance.lineage import Read
+from prunemark.results.columns import CELL
 
 REPORT = "data/report"
 RESULTS = f"{REPORT}/results.csv"

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from prunemark import methods
-from prunemark.encoder import Encoder
-from prunemark.randomness import generator
-from prunemark.record import RECEIPT, Recorder
-from prunemark.stages._data import read_data, resolve_device
-from prunemark.store import read_encoder, write_encoder
-from prunemark.training import Recipe, Trainer
-from prunemark.watermark import Images
+from prunemark import registry
+from prunemark.disk.tensors import read_encoder, write_encoder
+from prunemark.marking.contract import Images
+from prunemark.model.encoder import Encoder
+from prunemark.model.randomness import generator
+from prunemark.model.training import Recipe, Trainer
+from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.stages.split_data import read_data, resolve_device
 
 
 def alter(
@@ -62,14 +62,14 @@ def alter(
         "out": out.as_posix(),
     }
     recorder = Recorder("alter", out, parameters, recipe.seed)
-    methods.check_strength(method, float(strength))
+    registry.check_strength(method, float(strength))
     images = read_data(data, recorder)
     recorder.reads(marked / RECEIPT, marked / "encoder.safetensors")
     encoder = read_encoder(marked / "encoder.safetensors")
     shown = Images(images.images("train"), images.images("keypool"))
     draws = generator("alter", method, recipe.seed, key)
     trainer = Continued(recipe, shown.train, device, generator("alter", method, recipe.seed, key, "training"))
-    altered = methods.load("alterations", method).alter(encoder, float(strength), trainer, shown, draws, **settings)
+    altered = registry.load("alterations", method).alter(encoder, float(strength), trainer, shown, draws, **settings)
     write_encoder(out / "encoder.safetensors", altered)
     recorder.measured = trainer.measured
     recorder.wrote("encoder.safetensors")
@@ -81,7 +81,7 @@ class Continued:
 
     def __init__(self, recipe: Recipe, images: Tensor, device: str, draws: torch.Generator) -> None:
         # Loaded whether it is used or not: what a step may run is its code.
-        methods.load("objectives", recipe.objective)
+        registry.load("objectives", recipe.objective)
         # Another seed than that of pre-training, whose batches and views would else come again.
         self.recipe = replace(recipe, seed=int(torch.randint(2**31, (1,), generator=draws)), warmup_epochs=0)
         self.images, self.device = images, device

@@ -9,19 +9,19 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from prunemark import methods
-from prunemark.encoder import Encoder
-from prunemark.files import write_json
+from prunemark import registry
+from prunemark.disk.files import write_json
+from prunemark.disk.tensors import read_encoder, read_tensors
+from prunemark.marking.contract import Secret
 from prunemark.metrics.head import Head
-from prunemark.randomness import experiment_key, generator
-from prunemark.record import RECEIPT, Recorder, sha256_file
-from prunemark.stages._calibrate import calibrate
-from prunemark.stages._data import read_data
-from prunemark.stages._examine import Examiner, dense_head, material
-from prunemark.stages._secrets import Key, KeyFile, describe, write_keys
+from prunemark.model.encoder import Encoder
+from prunemark.model.randomness import experiment_key, generator
+from prunemark.receipts.receipt import RECEIPT, Recorder, sha256_file
+from prunemark.stages.calibration import calibrate
+from prunemark.stages.examiner import Examiner, dense_head, material
+from prunemark.stages.key_files import Key, KeyFile, describe, write_keys
+from prunemark.stages.split_data import read_data
 from prunemark.stages.watermark import read_trained
-from prunemark.store import read_encoder, read_tensors
-from prunemark.watermark import Secret
 
 
 def check(
@@ -55,7 +55,7 @@ def check(
     recorder.reads(*(marked / name for name in (RECEIPT, "encoder.safetensors", "head.safetensors")))
     encoder = read_encoder(marked / "encoder.safetensors")
     unmarked = [read_trained(folder, recorder) for folder in nulls]
-    scheme, shown = methods.load("checks", method), material(images)
+    scheme, shown = registry.load("checks", method), material(images)
     examiner = Examiner(scheme, images, head_images)
     head = Head(**read_tensors(marked / "head.safetensors")[0])
 

@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunemark import scores as rows
-from prunemark.encoder import features
+from prunemark.disk.files import read_json, write_json
+from prunemark.disk.tensors import read_encoder, write_arrays
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json, write_json
 from prunemark.metrics.head import fit_head
 from prunemark.metrics.knn import knn_predict
-from prunemark.record import RECEIPT, Recorder
-from prunemark.stages._data import Data, read_data
+from prunemark.model.encoder import features
+from prunemark.model.training import initialise
+from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.results import scores as rows
 from prunemark.stages.evaluate import SCHEMA
-from prunemark.store import read_encoder, write_arrays
-from prunemark.training import initialise
+from prunemark.stages.split_data import Data, read_data
 
 
 def control(control: str, data: Path, encoder: Path, head_images: int, threads: int, out: Path) -> None:

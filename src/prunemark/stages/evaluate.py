@@ -1,7 +1,7 @@
 """Score one cell on one probe dataset: predictions, agreement, features, watermarks, sizes.
 
 ``samples.npz`` keeps per-sample predictions and raw statistics, ``scores.json`` the rows made from them
-(`prunemark.scores`), so that every figure comes out again without the weights.
+(`prunemark.results.scores`), so that every figure comes out again without the weights.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunemark import scores as rows
-from prunemark.access import labels, remembered, service
-from prunemark.encoder import features
+from prunemark.disk.files import read_json, write_json
+from prunemark.disk.tensors import read_arrays, read_tensors, write_arrays, write_tensors
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json, write_json
+from prunemark.marking.contract import Reading, Suspect
+from prunemark.marking.suspect_views import labels, remembered, service
 from prunemark.metrics import size
 from prunemark.metrics.head import Head, fit_head
 from prunemark.metrics.knn import knn_predict
 from prunemark.metrics.similarity import cka_parts, cosines
-from prunemark.record import RECEIPT, Recorder
-from prunemark.stages._data import Data, read_data
-from prunemark.stages._pruned import Pruned, read_pruned
-from prunemark.stages._secrets import read_calibration, read_keys
-from prunemark.store import read_arrays, read_tensors, write_arrays, write_tensors
-from prunemark.watermark import Reading, Suspect
+from prunemark.model.encoder import features
+from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.results import scores as rows
+from prunemark.stages.key_files import read_calibration, read_keys
+from prunemark.stages.pruned_encoder import Pruned, read_pruned
+from prunemark.stages.split_data import Data, read_data
 
 SCHEMA = 1
 HEADS = ("frozen", "refit")

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunemark import methods, randomness
+from prunemark import registry
+from prunemark.disk.files import PARTIAL, write_json
+from prunemark.disk.tensors import write_tensors
 from prunemark.errors import PrunemarkError
-from prunemark.files import PARTIAL, write_json
-from prunemark.record import RECEIPT, Recorder
-from prunemark.store import write_tensors
+from prunemark.model import randomness
+from prunemark.receipts.receipt import RECEIPT, Recorder
 
 IMAGES = "images.safetensors"
 DESCRIPTION = "dataset.json"
@@ -33,14 +34,14 @@ def fetch(dataset: str, method: str, settings: dict[str, Any], heldout: int, key
 
     Args:
         dataset: the user's name for it; it seeds the draw of the splits.
-        method: the module of `prunemark.datasets` that obtains it, with its ``settings``.
+        method: the module of `prunemark.methods.datasets` that obtains it, with its ``settings``.
         heldout, keypool: numbers of training images set aside for calibration and heads, and for keys.
 
     Raises:
         PrunemarkError: an unknown method or setting, a source that is missing, damaged or not the pinned one, or splits
             too large. ``out`` then holds no output, and does not exist if it held nothing else.
     """
-    complete = methods.complete("datasets", method, settings)
+    complete = registry.complete("datasets", method, settings)
     existed = out.exists()
     try:
         tensors, description, sources = build(dataset, method, complete, heldout, keypool)
@@ -61,7 +62,7 @@ def build(
     dataset: str, method: str, settings: dict[str, Any], heldout: int, keypool: int
 ) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, str]]:
     """The tensors, the description and the sources' hashes of a dataset; the raw bytes are removed again."""
-    module = methods.load("datasets", method)
+    module = registry.load("datasets", method)
     with tempfile.TemporaryDirectory(prefix="prunemark-fetch-") as folder:
         raw = Path(folder)
         sources = module.obtain(raw, **settings)

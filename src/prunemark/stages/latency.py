@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from prunemark.encoder import Encoder
-from prunemark.files import read_json
-from prunemark.hardware import precision
-from prunemark.randomness import generator
-from prunemark.record import RECEIPT, Recorder
-from prunemark.stages._pruned import read_pruned
+from prunemark.disk.files import read_json
+from prunemark.model.encoder import Encoder
+from prunemark.model.hardware import precision
+from prunemark.model.randomness import generator
+from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.stages.pruned_encoder import read_pruned
 
 ROUNDS = {1: 30, 256: 5}  # by batch size, after one round that does not count
 MASKED, SHRUNK = "masked", "shrunk"

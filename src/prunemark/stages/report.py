@@ -6,16 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prunemark import landmarks, results
 from prunemark.claims.file import read_claims
 from prunemark.claims.schema import Claim
 from prunemark.claims.verdicts import judge
-from prunemark.files import canonical_json, read_json, write_bytes
+from prunemark.disk.files import canonical_json, read_json, write_bytes
+from prunemark.disk.tensors import read_arrays
 from prunemark.page import render as page
-from prunemark.record import RECEIPT, Recorder, journal_path
-from prunemark.results import Summary
-from prunemark.stages._evidence import evidence, inputs
-from prunemark.store import read_arrays
+from prunemark.receipts.receipt import RECEIPT, Recorder, journal_path
+from prunemark.results import landmarks
+from prunemark.results import table as results
+from prunemark.results.table import Summary
+from prunemark.stages.page_supplement import evidence, inputs
 
 FIRST = ("accuracy_frozen", "accuracy_refit", "agreement_frozen")
 

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from prunemark.encoder import Architecture, features, snap
-from prunemark.files import canonical_json, read_json, write_json
+from prunemark.disk.files import canonical_json, read_json, write_json
+from prunemark.disk.tensors import read_tensors, write_encoder, write_tensors
 from prunemark.metrics.knn import knn_predict
-from prunemark.record import Recorder, loaded_code, sha256_file
-from prunemark.stages._data import Data, read_data, resolve_device
-from prunemark.store import read_tensors, write_encoder, write_tensors
-from prunemark.training import Recipe, Trainer, initialise
+from prunemark.model.encoder import Architecture, features, snap
+from prunemark.model.training import Recipe, Trainer, initialise
+from prunemark.receipts.receipt import Recorder, loaded_code, sha256_file
+from prunemark.stages.split_data import Data, read_data, resolve_device
 
 CHECKPOINTS = Path(".prunemark/checkpoints")
 BANK = 1000

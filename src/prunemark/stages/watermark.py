@@ -8,17 +8,17 @@ from typing import Any
 
 import torch
 
-from prunemark import methods
-from prunemark.encoder import Encoder
-from prunemark.files import write_json
-from prunemark.randomness import experiment_key, generator
-from prunemark.record import RECEIPT, Recorder
-from prunemark.stages._calibrate import calibrate
-from prunemark.stages._data import read_data
-from prunemark.stages._examine import Examiner, dense_head, material
-from prunemark.stages._secrets import Key, KeyFile, Trials, describe, write_keys
-from prunemark.store import read_encoder, write_encoder, write_tensors
-from prunemark.watermark import Secret
+from prunemark import registry
+from prunemark.disk.files import write_json
+from prunemark.disk.tensors import read_encoder, write_encoder, write_tensors
+from prunemark.marking.contract import Secret
+from prunemark.model.encoder import Encoder
+from prunemark.model.randomness import experiment_key, generator
+from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.stages.calibration import calibrate
+from prunemark.stages.examiner import Examiner, dense_head, material
+from prunemark.stages.key_files import Key, KeyFile, Trials, describe, write_keys
+from prunemark.stages.split_data import read_data
 
 
 def watermark(
@@ -58,7 +58,7 @@ def watermark(
     images = read_data(data, recorder)
     clean = read_trained(encoder, recorder)
     unmarked = [read_trained(folder, recorder) for folder in nulls]
-    scheme = methods.load("watermarks", method)
+    scheme = registry.load("watermarks", method)
     shown, secret_key = material(images), experiment_key(seed, method, "embed", key)
     started = time.perf_counter()
     marked, secret = scheme.embed(clean, secret_key, shown, generator("embed", method, seed, key), **settings)

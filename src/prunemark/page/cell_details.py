@@ -1,0 +1,43 @@
+"""What is shown of one cell at a time, as compact JSON: matrix, classes, layers, images and curves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prunemark.page.packed import Interned
+from prunemark.page.supplement import Cell, Evidence
+
+LARGEST_MATRIX = 40
+
+
+def packed_cells(contents: dict[Cell, dict[str, Any]], evidence: Evidence) -> dict[str, Any]:
+    """Per cell, in the order of results.csv, what there is; lists that many cells share stand once."""
+    lists = Interned()
+    cells = [packed_cell(cell, content, evidence, lists) for cell, content in contents.items()]
+    return {"cells": cells, "lists": lists.values, "pictures": evidence.pictures, "largest": LARGEST_MATRIX}
+
+
+def packed_cell(cell: Cell, content: dict[str, Any], evidence: Evidence, lists: Interned) -> dict[str, Any]:
+    """``matrix``: row after row. ``right``: per head the images of each class, and how many the original and this one
+    predict right. ``layers``: their names, weights and removed weights."""
+    found: dict[str, Any] = {"classes": content["classes"]}
+    if "agreement_matrix" in content and content["classes"] <= LARGEST_MATRIX:
+        found["matrix"] = [count for row in content["agreement_matrix"] for count in row]
+        right = content["classes_right"]
+        found["right"] = {
+            head: [lists(tuple(right[head][name])) for name in ("n", "original", "pruned")] for head in right
+        }
+    layers = content.get("sizes", {}).get("layers", {})
+    if layers:
+        removed, totals = zip(*layers.values(), strict=True)
+        found["layers"] = [lists(tuple(layers)), lists(totals), list(removed)]
+    if cell in evidence.predictions:
+        found["predicted"] = evidence.predictions[cell]
+    if evidence.curves.get(cell):
+        found["curves"] = [packed_curve(curve) for curve in evidence.curves[cell]]
+    return found
+
+
+def packed_curve(curve: dict[str, Any]) -> list[Any]:
+    corners = [count for corner in curve["corners"] for count in corner]
+    return [curve["scheme"], curve["head"], int(curve["robust"]), corners, curve["at"], curve["area"]]
