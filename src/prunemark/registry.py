@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import functools
+import hashlib
 import importlib
 import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,6 +56,40 @@ def constants(kind: str, name: str) -> dict[str, Any]:
             except ValueError:
                 continue
     return found
+
+
+def named_in(asked: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Every method that the content of params.yaml names, once: its key there, its kind and its name."""
+    axes = ("datasets", "encoders", "watermarks", "checks", "pruners", "structured", "alterations")
+    named = [
+        (axis, "objectives" if axis == "encoders" else axis, entry.get("method") or entry.get("objective") or name)
+        for axis in axes
+        for name, entry in asked.get(axis, {}).items()
+    ]
+    named += [("architectures", "encoders", entry["architecture"]) for entry in asked["encoders"].values()]
+    return list(dict.fromkeys(named))
+
+
+def documented(kind: str, name: str) -> list[Path]:
+    """The modules whose docstrings describe a method: its own, then the shared parts of its folder that it imports and
+    that follow a paper."""
+    path = FOLDER / kind / f"{module_name(kind, name).rpartition('.')[2]}.py"
+    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    imported = {part for node in imports for part in (node.module or "").split(".")}
+    imported |= {alias.name for node in imports for alias in node.names}
+    parts = (part for part in sorted(path.parent.glob("_[!_]*.py")) if part.stem in imported)
+    return [path, *(part for part in parts if "et al." in docstring(part))]
+
+
+def docstrings(described: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The SHA-256 of every docstring that describes one of these methods (kind, name), by its file."""
+    paths = [path for kind, name in described for path in documented(kind, name)]
+    digests = {path: hashlib.sha256(docstring(path).encode()).hexdigest() for path in paths}
+    return {f"{path.parent.name}/{path.name}": digest for path, digest in digests.items()}
+
+
+def docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text())) or ""
 
 
 def check_strength(name: str, strength: float) -> None:

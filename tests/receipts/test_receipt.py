@@ -19,6 +19,7 @@ import prunemark
 from prunemark.disk.files import canonical_json, read_json, write_json
 from prunemark.errors import PrunemarkError
 from prunemark.receipts import receipt as record
+from prunemark.receipts.meaning import identity
 from prunemark.receipts.receipt import (
     NOT_CODE,
     Recorder,
@@ -64,7 +65,7 @@ def test_what_the_receipt_holds(here: Path) -> None:
     receipt = read_json(RECEIPT)
     code = receipt.pop("code")
     assert receipt == {
-        "schema": 1,
+        "schema": 2,
         "stage": "train",
         "command": "prunemark train --null x --null 'y z' --out data/encoders/a/b/0 --seed 3 --set a=1 --set b=0.5",
         "parameters": PARAMETERS,
@@ -73,8 +74,12 @@ def test_what_the_receipt_holds(here: Path) -> None:
         "outputs": {"data/encoders/a/b/0/encoder": sha256(b"weights")},
     }
     package = Path(prunemark.__file__).parent
-    assert code["src/prunemark/receipts/receipt.py"] == sha256((package / "receipts/receipt.py").read_bytes())
+    assert "src/prunemark/receipts/receipt.py" in code
     for name, found in code.items():
+        assert found == identity(name, (package.parents[1] / name).read_bytes())
+    in_bytes = read_json(ENTRY)["code"]
+    assert set(code) <= set(in_bytes)
+    for name, found in in_bytes.items():
         assert found == sha256((package.parents[1] / name).read_bytes())
     assert RECEIPT.read_text() == canonical_json({**receipt, "code": code})
 
@@ -183,7 +188,8 @@ def test_loaded_code_is_what_a_process_imported() -> None:
     found = [Path(path).relative_to(package).as_posix() for path in json.loads(printed)]
     expected = ["__init__", "disk/__init__", "disk/files", "disk/git", "errors", "methods/__init__",
                 "methods/objectives/__init__", "methods/objectives/_views", "methods/objectives/simclr", "model/__init__",
-                "model/encoder", "model/randomness", "receipts/__init__", "receipts/receipt", "registry"]  # fmt: skip
+                "model/encoder", "model/randomness", "receipts/__init__", "receipts/meaning", "receipts/receipt",
+                "registry"]  # fmt: skip
     assert found == [f"{name}.py" for name in expected]
 
 
@@ -200,7 +206,10 @@ def test_loaded_code_of_this_process_lies_in_the_package() -> None:
 
 def test_sources_are_named_as_in_the_repository(tmp_path: Path) -> None:
     package = Path(prunemark.__file__).resolve().parent
-    assert source_name(package / "methods/pruners/random.py", package.parents[1]) == "src/prunemark/methods/pruners/random.py"
+    assert (
+        source_name(package / "methods/pruners/random.py", package.parents[1])
+        == "src/prunemark/methods/pruners/random.py"
+    )
     assert source_name(package / "methods/pruners/random.py", tmp_path) == "src/prunemark/methods/pruners/random.py"
 
 

@@ -34,7 +34,8 @@ def test_every_head_predicts_and_says_how_sure_it_is() -> None:
         assert found[f"confidence_{name}"].dtype == np.float32
         np.testing.assert_allclose(found[f"confidence_{name}"], chosen, rtol=1e-6)
     assert (found["confidence_frozen"] != found["confidence_refit"]).any()
-    assert set(found) == {"labels", "predicted_knn"} | {
+    assert found["left_out_refit"].tolist() == [0, 5]
+    assert set(found) == {"labels", "predicted_knn", "left_out_refit"} | {
         f"{what}_{head}" for what in ("predicted", "confidence") for head in heads
     }
 

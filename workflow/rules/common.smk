@@ -68,7 +68,7 @@ def receipts(step):
 
 
 def code(step):
-    return lambda w: code_identity.manifest(made(step, *w).command, made(step, *w).methods)
+    return lambda w: code_identity.manifest(made(step, *w).command, made(step, *w).methods, made(step, *w).described)
 
 
 def options(step):

@@ -183,6 +183,18 @@ def why(
     raise Answer(answer.chains)
 
 
+@app.command("why-rerun")
+def why_rerun(
+    which: Annotated[
+        str | None, typer.Argument(help="a stage, or the folder of a step under data/; all without")
+    ] = None,
+) -> None:
+    """Why would a step run again? Which file, parameter, input or missing output makes it run, old against new."""
+    from prunemark.questions.why_rerun import why_rerun as ask
+
+    say(ask(which))
+
+
 @app.command()
 def impact(
     what: Annotated[str, typer.Argument(help="a source file, a data file, params.yaml, or a commit")],
@@ -259,7 +271,7 @@ def run() -> int:
 def ended() -> tuple[int, bool]:
     """The status that the command line ends with, and whether that is an answer."""
     try:
-        command_line()()
+        command_line()(prog_name="prunemark")
     except PrunemarkError as error:
         print(f"prunemark: {error}", file=sys.stderr)
         return 2, False

@@ -89,8 +89,14 @@ def train(
     recipe = Recipe(
         objective, options, epochs, batch_size, optimizer, learning_rate, warmup_epochs, momentum, weight_decay, seed
     )
+
+    def watch(encoder: Any, images: Any) -> dict[str, float]:
+        from prunemark.stages.watch import heldout_accuracy  # what is imported before the first epoch counts as code
+
+        return heldout_accuracy(encoder, images)
+
     with tracking.live(out, epochs) as listen:
-        run(data, architecture, width, recipe, threads, device, out, listen)
+        run(data, architecture, width, recipe, threads, device, out, listen, watch)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from ruamel.yaml.error import YAMLError
 from tqdm import tqdm
 
 from prunemark.engine import forkserver, lock, tracking
+from prunemark.engine.pending import pending_steps, summary
 from prunemark.engine.sweep import sweep
 from prunemark.errors import PrunemarkError
 from prunemark.plan import folders, grid
@@ -47,12 +48,21 @@ def build(stage: str | None, cores: str) -> None:
         # We hold the only lock there is, so whoever left these was killed.
         snakemake("--unlock", "--quiet", "all", held=held)
     target = f"all_{stage}" if stage else "all"
+    steps = grid.all_steps(params)
+    wanted = steps if stage is None else [s for name in through(stage) for s in grid.steps(params, name)]
+    if planned := pending_steps(wanted):
+        print(f"prunemark: {summary(planned)}", file=sys.stderr)
     with forkserver.started() as address:
         run_with_progress([target, "--cores", cores], held, address)
     if stage:
         sweep(params, [stage])
     else:
         settle(params)
+
+
+def through(stage: str) -> tuple[str, ...]:
+    """The stages up to this one."""
+    return folders.STAGES[: folders.STAGES.index(stage) + 1]
 
 
 def finish() -> None:

@@ -210,10 +210,10 @@ def metrics_of(folder: Path, journal: dict[str, Any]) -> list[tuple[str, float, 
     if (folder / "scores.json").is_file():
         found += [(row_name(row), float(row["value"]), 0) for row in read_json(folder / "scores.json")["rows"]]
     elif (folder / "training.json").is_file():
-        speeds = journal.get("measured", {}).get("images_per_second", [])
+        watched = {name: values for name, values in journal.get("measured", {}).items() if isinstance(values, list)}
         for i, epoch in enumerate(read_json(folder / "training.json")["epochs"]):
             found += [(name, value, i + 1) for name, value in epoch.items()]
-            found += [("images_per_second", speed, i + 1) for speed in speeds[i : i + 1]]
+            found += [(name, value, i + 1) for name, values in watched.items() for value in values[i : i + 1]]
     elif (folder / "sparsity.json").is_file():
         sparsity = read_json(folder / "sparsity.json")
         found += [(name, float(sparsity[name]), 0) for name in ("achieved", "removed", "mask_entropy_bytes")]

@@ -91,16 +91,20 @@ def add_output(run: Run, path: Path, digest: str) -> None:
 
 def add_code(run: Run) -> None:
     """Carry every code file that a receipt names, as it was: from the folder, else from the commits of the journals."""
-    named: dict[str, str] = {}
+    meanings: dict[str, str] = {}
+    bytes_of: dict[str, set[str]] = {}
     for folder, receipt in run.receipts.items():
+        ran = receipt["code"] if receipt["schema"] == 1 else run.journals.get(folder, {}).get("code", {})
         for name, digest in receipt["code"].items():
-            if named.setdefault(name, digest) != digest:
+            if meanings.setdefault(name, digest) != digest:
                 raise PrunemarkError(f"{folder}/{RECEIPT}: was made with another {name} than others: not one run")
-    for name, digest in sorted(named.items()):
-        contents = (content for content in code_contents(name, run.commits) if sha256(content) == digest)
-        content = next(contents, None)
+            if name not in ran:
+                raise PrunemarkError(f"{journal_path(Path(folder))}: does not say which {name} ran: `prunemark audit`")
+            bytes_of.setdefault(name, set()).add(ran[name])
+    for name, digests in sorted(bytes_of.items()):
+        content = next((found for found in code_contents(name, run.commits) if sha256(found) in digests), None)
         if content is None:
-            run.referenced[name] = digest
+            run.referenced[name] = min(digests)
         else:
             run.carried[name] = content
 

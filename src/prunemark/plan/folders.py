@@ -69,8 +69,8 @@ class Folder(str):
 @dataclass(frozen=True)
 class Step:
     """One stage run: its sub-command (and module in stages/), its folder, its parameters, the methods it loads by name,
-    the folders it reads and, of these, those it waits for, and files beside params.yaml that a user wrote. Every folder
-    holds the artefacts of its kind and, written last, a receipt.
+    the folders it reads and, of these, those it waits for, files beside params.yaml that a user wrote, and the methods
+    whose docstrings it prints. Every folder holds the artefacts of its kind and, written last, a receipt.
 
     ``needs`` leaves out what another one of them has read: that one's receipt holds its hashes, so nothing can change
     unnoticed, and every edge costs time in planning.
@@ -83,6 +83,7 @@ class Step:
     reads: tuple[Folder, ...]
     needs: tuple[Folder, ...]
     files: tuple[str, ...] = ()
+    described: Methods = ()
 
     @property
     def outputs(self) -> list[str]:

@@ -5,6 +5,7 @@ Which of them params.yaml asks for: `prunemark.plan.grid`. Where their folders l
 
 from __future__ import annotations
 
+from prunemark import registry
 from prunemark.plan.axes import checks_on, keyed_copies, sees_labels
 from prunemark.plan.folders import (
     CLAIMS,
@@ -236,4 +237,5 @@ def report(params: Params, needs: tuple[Folder, ...]) -> Step:
     """Everything that was evaluated, in one page and its tables."""
     out = Folder.of("report", "report")
     parameters = {"params": "params.yaml", "asked": params.digest(), "claims": CLAIMS, "out": out}
-    return Step("report", out, parameters, (), needs, needs, (CLAIMS,))
+    described = tuple((kind, method) for _, kind, method in registry.named_in(params.model_dump(mode="json")))
+    return Step("report", out, parameters, (), needs, needs, (CLAIMS,), described)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from prunemark.disk.files import canonical_json, read_json, write_json
 from prunemark.errors import PrunemarkError
 from prunemark.plan.folders import CLAIMS
-from prunemark.receipts.receipt import RECEIPT, SCHEMA, flags, sha256_file
+from prunemark.receipts.receipt import RECEIPT, SCHEMAS, flags, identity_for, sha256_file
 
 CACHE = Path(".prunemark/hashes.json")
 HASHES = ("inputs", "outputs", "code")
@@ -55,9 +56,9 @@ def read_receipt(folder: Path) -> dict[str, Any]:
     """
     path = folder / RECEIPT
     found = read_json(path)
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+    if not isinstance(found, dict) or found.get("schema") not in SCHEMAS:
         schema = found.get("schema") if isinstance(found, dict) else None
-        raise PrunemarkError(f"{path}: schema {schema!r}; allowed: {SCHEMA}")
+        raise PrunemarkError(f"{path}: schema {schema!r}; allowed: {SCHEMAS[-1]}, and to read {SCHEMAS[0]}")
     if set(found) != FIELDS:
         raise PrunemarkError(f"{path}: its fields are not those of a receipt: {sorted(set(found) ^ FIELDS)}")
     for name in ("parameters", *HASHES):
@@ -84,18 +85,33 @@ def named_here(name: str) -> bool:
     return name.startswith("data/") or name == CLAIMS
 
 
+def file_identity(path: Path, schema: int) -> str:
+    """The identity of a source file as it lies here, by which receipts of a schema name code."""
+    status = path.stat()
+    return _identity_of(path, schema, status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+@functools.cache
+def _identity_of(path: Path, schema: int, *state: int) -> str:
+    return identity_for(schema, path.name, path.read_bytes())
+
+
 class Claims:
-    """What all receipts say of the hashes of files, so that a lone dissenter can be told from an altered file."""
+    """What all receipts say of the hashes of files and of the identities of code, so that a lone dissenter can be told
+    from an altered file."""
 
     def __init__(self) -> None:
         self.said: dict[str, list[tuple[str, str]]] = {}
+        self.code: dict[str, list[tuple[str, str, int]]] = {}
         self.made_again: dict[str, tuple[str, str]] = {}
 
     def add(self, path: str, receipt: dict[str, Any]) -> None:
         """All that the receipt at ``path`` says of files in the repository."""
         inputs = {name: digest for name, digest in receipt["inputs"].items() if named_here(name)}
-        for name, digest in (inputs | receipt["outputs"] | receipt["code"]).items():
+        for name, digest in (inputs | receipt["outputs"]).items():
             self.said.setdefault(name, []).append((path, digest))
+        for name, digest in receipt["code"].items():
+            self.code.setdefault(name, []).append((path, digest, receipt["schema"]))
 
     def recomputed(self, name: str, digest: str, source: str) -> None:
         """The hash a file has when it is made again from ``source``."""
@@ -120,6 +136,23 @@ class Claims:
                 found += [Break(path, f"says that {name} has another sha256 than it has") for path in wrong]
             elif wrong:
                 found.append(Break(name, f"sha256 is {actual[:12]}, its receipts say {said[0][1][:12]}"))
+        return found + self.code_breaks()
+
+    def code_breaks(self) -> list[Break]:
+        """Source files that mean something else than when steps ran: each once, or the one receipt that says so."""
+        found = []
+        for name, said in self.code.items():
+            if not Path(name).is_file():
+                found.append(Break(name, f"missing; {said[0][0]} names it as its code", missing=True))
+                continue
+            wrong = [path for path, digest, schema in said if digest != file_identity(Path(name), schema)]
+            if len(wrong) == 1 and len(said) > 1:
+                found.append(Break(wrong[0], f"says that {name} has another meaning than it has"))
+            elif wrong:
+                remedy = "`prunemark build` runs them again, `prunemark accept` tests whether their results stay"
+                found.append(
+                    Break(name, f"changed its meaning since {len(wrong)} of {len(said)} steps ran it: {remedy}")
+                )
         return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 from pathlib import Path
@@ -9,12 +10,16 @@ from pathlib import Path
 import grimp
 
 from prunemark import registry
-from prunemark.disk.files import canonical_json, write_bytes
-from prunemark.receipts.receipt import counts, sha256_file, source_name, with_template
+from prunemark.disk.files import canonical_json, read_json, write_bytes
+from prunemark.errors import PrunemarkError
+from prunemark.receipts import meaning
+from prunemark.receipts.meaning import identity
+from prunemark.receipts.receipt import counts, sha256, source_name, with_template
 
 PACKAGE = "prunemark"
 CACHE = Path(".snakemake/grimp")
 MANIFESTS = Path(".prunemark/code")
+IDENTITIES = Path(".prunemark/identities.json")
 
 Methods = tuple[tuple[str, str], ...]
 
@@ -49,16 +54,44 @@ def files(command: str, used: Methods) -> dict[str, Path]:
 
 
 @functools.cache
-def manifest(command: str, used: Methods) -> str:
-    """The name of a file that holds the SHA-256 of all `files` and is rewritten only when one of them changes.
+def manifest(command: str, used: Methods, described: Methods = ()) -> str:
+    """The name of a file that holds the identities of all `files` and is rewritten only when one of them changes.
 
-    It stands for them among the inputs of a rule: Snakemake's planning takes time for every input of every job.
+    It stands for them among the inputs of a rule: Snakemake's planning takes time for every input of every job. Of the
+    methods ``described`` it holds the docstrings, which a page prints.
     """
-    content = canonical_json({name: sha256_file(path) for name, path in files(command, used).items()}).encode()
+    content = canonical_json({"code": identities(command, used), "docstrings": registry.docstrings(described)}).encode()
     path = MANIFESTS / f"{command}-{hashlib.sha256(repr(used).encode()).hexdigest()[:12]}.json"
     if not path.is_file() or path.read_bytes() != content:
         write_bytes(path, content)
     return path.as_posix()
+
+
+def identities(command: str, used: Methods) -> dict[str, str]:
+    """The identity of each of `files`, by its name in receipts."""
+    contents = {name: path.read_bytes() for name, path in files(command, used).items()}
+    known = remembered()
+    new = {sha256(content): name for name, content in contents.items() if sha256(content) not in known}
+    if new:
+        known |= {digest: identity(name, contents[name]) for digest, name in new.items()}
+        write_bytes(IDENTITIES, canonical_json({"by": own_code(), "known": known}).encode())
+    return {name: known[sha256(content)] for name, content in contents.items()}
+
+
+@functools.cache
+def remembered() -> dict[str, str]:
+    """Identities by the SHA-256 of a file's bytes, as an earlier planning left them: parsing would take longer than all
+    else. Only planning believes them."""
+    with contextlib.suppress(PrunemarkError, TypeError, KeyError):
+        kept = read_json(IDENTITIES)
+        if kept["by"] == own_code():
+            return dict(kept["known"])
+    return {}
+
+
+@functools.cache
+def own_code() -> str:
+    return sha256(Path(str(meaning.__file__)).read_bytes())
 
 
 def source(module: str) -> Path:

@@ -1,9 +1,9 @@
 """The receipt: what one stage run read, wrote and executed, as hashes; in-toto's link metadata in spirit.
 
-A receipt holds only what has meaning (command, parameters, inputs, outputs, code, each by SHA-256), so that a rerun
-which gives the same bytes gives the same receipt. What varies without meaning (times, host, versions, commit, peak
-memory) goes to the journal, a second file that is no input to anything. Every artefact is written before its receipt:
-the presence of a receipt means done.
+A receipt holds only what has meaning: command, parameters, inputs and outputs by SHA-256, code by its meaning. So a
+rerun which gives the same bytes gives the same receipt, also after a comment was edited. What varies without meaning
+(times, host, versions, commit, the bytes of the code, peak memory) goes to the journal, a second file. Every artefact
+is written before its receipt: the presence of a receipt means done.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from typing import Any
 from prunemark.disk.files import write_json
 from prunemark.disk.git import git
 from prunemark.errors import PrunemarkError
+from prunemark.receipts.meaning import identity
 
-SCHEMA = 1
+SCHEMA = 2
+SCHEMAS = (1, SCHEMA)  # which can be read: of schema 1, code is named by its bytes
 RECEIPT = "receipt.json"
 JOURNAL = Path("data/journal")
 PACKAGES = ("torch", "numpy", "safetensors", "vl-convert-python", "jinja2", "snakemake", "dvc", "mlflow")
@@ -38,6 +40,15 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of a file's content, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def identity_for(schema: int, name: str, content: bytes) -> str:
+    """The identity of a file by which receipts of a schema name their code."""
+    return sha256(content) if schema == 1 else identity(name, content)
 
 
 def options(parameters: dict[str, Any]) -> list[tuple[str, str]]:
@@ -61,11 +72,21 @@ def flags(parameters: dict[str, Any]) -> str:
     return shlex.join(word for name, value in options(parameters) for word in (f"--{name}", value))
 
 
+def loaded_files() -> dict[Path, bool]:
+    """The source files of this package that the running process has imported, with their templates, sorted; and whether
+    results can depend on them."""
+    modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "prunemark" and module.__file__]
+    paths = {
+        path: counts(module.__name__)
+        for module in modules
+        for path in with_template(Path(str(module.__file__)).resolve())
+    }
+    return dict(sorted(paths.items()))
+
+
 def loaded_code() -> list[Path]:
-    """The source files of this package that the running process has imported, with their templates, sorted."""
-    modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "prunemark"]
-    files = [module.__file__ for module in modules if counts(module.__name__)]
-    return sorted(path for file in files if file for path in with_template(Path(file).resolve()))
+    """Those of `loaded_files` that results can depend on."""
+    return [path for path, counted in loaded_files().items() if counted]
 
 
 def counts(module: str) -> bool:
@@ -92,6 +113,7 @@ class Recorder:
         self.inputs: dict[str, str] = {}
         self.outputs: dict[str, str] = {}
         self.measured: dict[str, Any] = {}
+        self.code: list[Path] | None = None
         self.started = time.time()
         (folder / RECEIPT).unlink(missing_ok=True)
 
@@ -114,11 +136,18 @@ class Recorder:
         """Declare output files of the folder; they are hashed now."""
         self.outputs.update({(self.folder / name).as_posix(): sha256_file(self.folder / name) for name in names})
 
+    def close_code(self) -> None:
+        """Declare that no code which is loaded from now on can change an output: it only watches."""
+        self.code = loaded_code()
+
     def finish(self) -> None:
         """Write the journal entry, then the receipt."""
         root = Path.cwd()
-        code = {source_name(path, root): sha256_file(path) for path in loaded_code()}
-        write_json(journal_path(self.folder), self._journal(sorted(code)))
+        contents = {path: path.read_bytes() for path in loaded_files()}
+        bytes_of = {source_name(path, root): sha256(content) for path, content in contents.items()}
+        counted = loaded_code() if self.code is None else self.code
+        code = {source_name(path, root): identity(path.name, contents[path]) for path in counted}
+        write_json(journal_path(self.folder), self._journal(bytes_of))
         receipt = {
             "schema": SCHEMA,
             "stage": self.stage,
@@ -131,7 +160,7 @@ class Recorder:
         }
         write_json(self.folder / RECEIPT, receipt)
 
-    def _journal(self, code: list[str]) -> dict[str, Any]:
+    def _journal(self, code: dict[str, str]) -> dict[str, Any]:
         ended = time.time()
         return {
             "schema": SCHEMA,
@@ -144,7 +173,8 @@ class Recorder:
             "cores": os.cpu_count(),
             "python": platform.python_version(),
             "versions": installed_versions(),
-            **git_state(code),
+            **git_state(sorted(code)),
+            "code": code,
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             "measured": self.measured,
         }

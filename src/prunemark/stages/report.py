@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from prunemark import registry
 from prunemark.claims.file import read_claims
 from prunemark.claims.schema import Claim
 from prunemark.claims.verdicts import judge
@@ -46,6 +47,8 @@ def report(
     for name, content in files.items():
         write_bytes(out / name, content.encode())
     recorder.wrote(*files)
+    described = tuple((kind, method) for _, kind, method in registry.named_in(asked))
+    recorder.measured = {"docstrings": registry.docstrings(described)}
     recorder.finish()
 
 

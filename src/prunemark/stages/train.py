@@ -18,16 +18,17 @@ from tqdm import tqdm
 
 from prunemark.disk.files import canonical_json, read_json, write_json
 from prunemark.disk.tensors import read_tensors, write_encoder, write_tensors
-from prunemark.metrics.knn import knn_predict
-from prunemark.model.encoder import Architecture, features, snap
+from prunemark.model.encoder import Architecture, Encoder, snap
 from prunemark.model.training import Recipe, Trainer, initialise
-from prunemark.receipts.receipt import Recorder, loaded_code, sha256_file
+from prunemark.receipts.meaning import identity
+from prunemark.receipts.receipt import Recorder, loaded_code
 from prunemark.stages.split_data import Data, read_data, resolve_device
 
 CHECKPOINTS = Path(".prunemark/checkpoints")
-BANK = 1000
+LEARNED = {"loss", "learning_rate"}  # of an epoch: what follows from the inputs; all else varies, or only watches
 
 Listener = Callable[[int, dict[str, float]], None]
+Watcher = Callable[[Encoder, Data], dict[str, float]]
 
 
 def train(
@@ -39,8 +40,10 @@ def train(
     device: str,
     out: Path,
     listen: Listener = lambda epoch, metrics: None,
+    watch: Watcher = lambda encoder, images: {},
 ) -> None:
-    """Train as ``recipe`` says on the train split of a data/raw folder; ``listen`` hears the metrics of each epoch.
+    """Train as ``recipe`` says on the train split of a data/raw folder; ``listen`` hears the metrics of each epoch, and
+    what ``watch`` says of the encoder, which stands in the journal and changes no result.
 
     Raises:
         PrunemarkError: a loss that is not finite (`Trainer.run_epoch`), or a CUDA device that is not there.
@@ -56,10 +59,10 @@ def train(
     checkpoint = CHECKPOINTS / checkpoint_name(recorder)
     history = resume(trainer, checkpoint)
     train_images = images.images("train")
+    recorder.close_code()
     for epoch in range(trainer.epoch, recipe.epochs):
         metrics = trainer.run_epoch(train_images, progress_bar(epoch, recipe.epochs))
-        metrics["heldout_knn_accuracy"] = heldout_accuracy(trainer, images)
-        metrics = {name: round(value, 6) for name, value in metrics.items()}
+        metrics = {name: round(value, 6) for name, value in (metrics | watch(trainer.encoder, images)).items()}
         history.append(dict(metrics))
         # Heard before it is saved: a kill in between repeats an epoch, which the listener knows, and loses none.
         listen(epoch + 1, metrics)
@@ -67,11 +70,11 @@ def train(
 
     write_encoder(out / "encoder.safetensors", snap(trainer.encoder.cpu()))
     write_tensors(out / "objective.safetensors", trainer.objective.state_dict())
-    # Speeds vary from run to run: they belong in the journal, not among the artefacts.
+    # Speeds vary from run to run, and what watches changes with its own code: the journal holds both.
     recorder.measured = {
         "device": resolved,
         "precision": str(trainer.precision).removeprefix("torch."),
-        "images_per_second": [h.pop("images_per_second") for h in history],
+        **{name: [epoch.pop(name) for epoch in history] for name in set(history[0]) - LEARNED},
     }
     write_json(out / "training.json", {"epochs": history})
     recorder.wrote("encoder.safetensors", "objective.safetensors", "training.json")
@@ -102,14 +105,6 @@ def train_parameters(
     }
 
 
-def heldout_accuracy(trainer: Trainer, images: Data) -> float:
-    """kNN accuracy on held-out training images, with the first 1,000 training images as the bank."""
-    bank, queries = images.images("train")[:BANK], images.images("heldout")
-    found = features(trainer.encoder, torch.cat([bank, queries]))
-    predicted = knn_predict(found[: len(bank)], images.labels("train")[:BANK], found[len(bank) :], images.classes)
-    return float((predicted == images.labels("heldout")).float().mean())
-
-
 def progress_bar(epoch: int, epochs: int) -> Callable[[Iterable[Tensor]], Iterable[Tensor]]:
     """A bar with rate and time left on a terminal; nothing in a file, where `listen` prints a line per epoch."""
 
@@ -120,12 +115,12 @@ def progress_bar(epoch: int, epochs: int) -> Callable[[Iterable[Tensor]], Iterab
 
 
 def checkpoint_name(recorder: Recorder) -> str:
-    identity = {
+    facts = {
         "parameters": recorder.parameters,
         "inputs": recorder.inputs,
-        "code": [sha256_file(path) for path in loaded_code()],
+        "code": [identity(path.name, path.read_bytes()) for path in loaded_code()],
     }
-    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:32]
+    return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:32]
 
 
 def save(trainer: Trainer, history: list[dict[str, float]], folder: Path) -> None:
