@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from prunemark.engine.pending import Pending, pending_steps, summary
+from prunemark.engine.pending import MISSING, Pending, pending_steps, summary
 from prunemark.errors import PrunemarkError
 from prunemark.plan import grid
 from prunemark.plan.folders import FOLDERS, STAGES, Step
 from prunemark.plan.params_file import read_params
 from prunemark.provenance.commits import git_state
 
-MOST_STEPS = 10
+MOST_GROUPS = 10
 MOST_REASONS = 4
 
 
@@ -33,10 +33,15 @@ def why_rerun(which: str | None) -> Iterator[str]:
         return
     yield summary(pending)
     own = [entry for entry in pending if entry.reasons]
-    for entry in own[:MOST_STEPS]:
-        yield from described(entry)
-    if len(own) > MOST_STEPS:
-        yield f"and {len(own) - MOST_STEPS} more with reasons of their own; name one, or a stage, to see it"
+    alike: dict[tuple[str, ...], list[Pending]] = {}
+    for entry in own:
+        alike.setdefault((MISSING,) if entry.cause == MISSING else entry.reasons, []).append(entry)
+    groups = list(alike.values())
+    for group in groups[:MOST_GROUPS]:
+        yield from described(group)
+    if len(groups) > MOST_GROUPS:
+        more = sum(map(len, groups[MOST_GROUPS:]))
+        yield f"and {more} more with reasons of their own; name one, or a stage, to see it"
     if len(own) < len(pending):
         yield f"the other {len(pending) - len(own)} stand on steps that would run"
 
@@ -50,14 +55,15 @@ def concerns(step: Step, which: str | None) -> bool:
     return str(step.folder) == path or str(step.folder).startswith(f"{path}/")
 
 
-def described(entry: Pending) -> Iterator[str]:
-    """A step's folder and its reasons; of code, where the old can be seen."""
-    yield f"{entry.step.folder}"
-    for reason in entry.reasons[:MOST_REASONS]:
+def described(group: list[Pending]) -> Iterator[str]:
+    """Steps that would run for the same reasons; of code, where the old can be seen."""
+    first = group[0]
+    yield f"{first.step.folder}" + (f" and {len(group) - 1} more" if len(group) > 1 else "")
+    for reason in first.reasons[:MOST_REASONS]:
         yield f"  {reason}"
-    if len(entry.reasons) > MOST_REASONS:
-        yield f"  and {len(entry.reasons) - MOST_REASONS} more"
-    code = [reason.partition(" ")[0] for reason in entry.reasons if "changed meaning" in reason]
-    commit = (git_state(Path(entry.step.folder)) or (None, False))[0] if code else None
+    if len(first.reasons) > MOST_REASONS:
+        yield f"  and {len(first.reasons) - MOST_REASONS} more"
+    code = [reason.partition(" ")[0] for reason in first.reasons if "changed meaning" in reason]
+    commit = (git_state(Path(first.step.folder)) or (None, False))[0] if code else None
     if commit:
         yield f"  $ git diff {commit[:12]} -- {' '.join(code[:MOST_REASONS])}"
