@@ -196,6 +196,22 @@ def why_rerun(
 
 
 @app.command()
+def accept(
+    reason: Annotated[str, typer.Option(help="why the code changed and the results should not")],
+    replay: Annotated[int, typer.Option(min=1, help="steps of every stage that are executed again")] = 3,
+    whole: Annotated[bool, typer.Option(help="all of training, and not its first epoch alone")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="of the drawn steps; drawn without")] = None,
+) -> None:
+    """Accept code whose meaning changed where steps, executed again, give the same bytes; exit status 1 otherwise."""
+    from prunemark.provenance.accept import accept as run
+    from prunemark.provenance.accept import lines
+
+    breaks, said = run(reason, replay, whole, seed)
+    say(lines(breaks, said))
+    raise Answer(not breaks)
+
+
+@app.command()
 def impact(
     what: Annotated[str, typer.Argument(help="a source file, a data file, params.yaml, or a commit")],
     json: ForMachines = False,

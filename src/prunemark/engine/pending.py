@@ -18,6 +18,7 @@ from prunemark.disk.files import read_json
 from prunemark.errors import PrunemarkError
 from prunemark.plan.folders import Step
 from prunemark.receipts import code_identity
+from prunemark.receipts.acceptance import origins
 from prunemark.receipts.chain import read_receipt
 from prunemark.receipts.differences import code_changes, parameter_changes
 from prunemark.receipts.receipt import journal_path, sha256_file
@@ -64,10 +65,16 @@ def own_reasons(step: Step, pending: Mapping[str, Pending]) -> Iterator[str]:
     if receipt["schema"] == 1:
         yield "its receipt is of an earlier version, which names code by its bytes"
     else:
-        yield from code_changes(receipt["code"], code_identity.identities(step.command, step.methods))
+        recorded, now = receipt["code"], code_identity.identities(step.command, step.methods)
+        yield from code_changes(accepted_for(recorded), accepted_for(now))
     inputs = [folder.receipt for folder in step.needs if str(folder) not in pending]
     yield from input_changes(receipt["inputs"], [*inputs, *step.files])
     yield from text_changes(step)
+
+
+def accepted_for(code: Mapping[str, str]) -> dict[str, str]:
+    origin = origins()
+    return {name: origin(name, digest) for name, digest in code.items()}
 
 
 def input_changes(recorded: Mapping[str, str], paths: list[str]) -> Iterator[str]:

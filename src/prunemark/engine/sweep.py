@@ -11,6 +11,7 @@ from pathlib import Path
 from prunemark.disk.files import PARTIAL
 from prunemark.plan import folders, grid
 from prunemark.plan.params import Params
+from prunemark.receipts.acceptance import acceptances
 from prunemark.receipts.receipt import JOURNAL, journal_path
 
 DATA = Path("data")
@@ -19,9 +20,12 @@ DATA = Path("data")
 def expected_files(params: Params) -> set[str]:
     """Every file that may lie under data/: the outputs of all steps, and their journal entries."""
     steps = grid.all_steps(params)
-    return {path for step in steps for path in step.outputs} | {
-        journal_path(Path(step.folder)).as_posix() for step in steps
-    }
+    accepted = {acceptance.path.as_posix() for acceptance in acceptances()}
+    return (
+        {path for step in steps for path in step.outputs}
+        | accepted
+        | {journal_path(Path(step.folder)).as_posix() for step in steps}
+    )
 
 
 def unexpected_files(params: Params, roots: list[Path]) -> Iterator[Path]:

@@ -90,6 +90,11 @@ class Step:
         return [*self.folder.artefacts, self.folder.receipt]
 
 
+def stage_of(folder: str) -> str:
+    """The stage that writes a folder under data/."""
+    return STAGES[list(FOLDERS.values()).index(folder.split("/")[1])]
+
+
 def data_folder(dataset: str) -> Folder:
     return Folder.of("data", "fetch", dataset)
 

@@ -16,6 +16,7 @@ from prunemark.engine.sweep import DATA, unexpected_files
 from prunemark.errors import PrunemarkError
 from prunemark.plan import folders, grid
 from prunemark.plan.params import Params
+from prunemark.provenance.acceptance_checks import acceptance_breaks
 from prunemark.provenance.commits import Receipts, code_breaks
 from prunemark.provenance.external import External
 from prunemark.provenance.irregular import irregular_entries
@@ -39,6 +40,8 @@ def audit(params: Params, steps: list[folders.Step]) -> tuple[list[Break], list[
         breaks += recompute(params, steps, claims)
     breaks += claims.breaks()
     differing, notes = code_breaks(found)
+    unsound, accepted = acceptance_breaks(found)
+    differing, notes = [*differing, *unsound], [*notes, *accepted]
     others, said = external.result()
     known = {fault.path for fault in breaks}  # DVC says of a file only that it changed
     others = [fault for fault in others if fault.path not in known]

@@ -85,10 +85,12 @@ def recomputed(params: Params, steps: list[Step]) -> Found:
 
 
 def replayed(steps: list[Step], asked: Asked) -> Found:
+    from prunemark.provenance.acceptance_checks import replayed_acceptances
     from prunemark.provenance.replay import replay
 
     outcome = replay(steps, asked.replay, asked.budget, asked.seed)
-    return Found(outcome.breaks, outcome.proved, outcome.notes, outcome.facts)
+    breaks, notes = replayed_acceptances(steps, int(outcome.facts["seed"]))
+    return Found([*outcome.breaks, *breaks], outcome.proved, [*outcome.notes, *notes], outcome.facts)
 
 
 def cloned(steps: list[Step], asked: Asked) -> Found:

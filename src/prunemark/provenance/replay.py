@@ -26,8 +26,9 @@ from prunemark.plan.folders import Step
 from prunemark.provenance import own_process
 from prunemark.provenance.sample import drawn, most_wrong
 from prunemark.provenance.tolerances import first_difference
-from prunemark.receipts.chain import Break
-from prunemark.receipts.receipt import RECEIPT, flags, journal_path, sha256_file
+from prunemark.receipts.acceptance import origins
+from prunemark.receipts.chain import Break, read_receipt
+from prunemark.receipts.receipt import flags, journal_path, sha256_file
 
 # Equal ones of these give equal bytes.
 SAME_VERSIONS = ("torch", "numpy", "safetensors")
@@ -114,17 +115,9 @@ def execute(step: Step, scratch: Path, environment: dict[str, str]) -> None:
     Raises:
         PrunemarkError: it is not the command that params.yaml asks for, or it fails.
     """
-    recorded = read_json(Path(step.folder.receipt))
-    asked = f"prunemark {step.command} {flags(step.parameters)}"
-    if recorded["command"] != asked:
-        raise PrunemarkError(f"replay: its command is not {asked}")
-    for name in recorded["inputs"]:
-        link, source = scratch / name, Path(name).absolute()
-        if name.startswith("data/") and not link.exists():
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(source)
+    command = link_inputs(step, scratch)
     done = subprocess.run(
-        own_process.command("prunemark", *shlex.split(recorded["command"])[1:]),
+        own_process.command("prunemark", *shlex.split(command)[1:]),
         cwd=scratch,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -134,6 +127,30 @@ def execute(step: Step, scratch: Path, environment: dict[str, str]) -> None:
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or [""]
         raise PrunemarkError(f"replay: its command fails with exit status {done.returncode}: {said[-1]}")
+
+
+def link_inputs(step: Step, scratch: Path) -> str:
+    """Bring the recorded inputs of a step into a scratch folder, as links; returns its command.
+
+    Raises:
+        PrunemarkError: the recorded command is not the one that params.yaml asks for.
+    """
+    recorded = read_json(Path(step.folder.receipt))
+    asked = f"prunemark {step.command} {flags(step.parameters)}"
+    if recorded["command"] != asked:
+        raise PrunemarkError(f"replay: its command is not {asked}")
+    for name in recorded["inputs"]:
+        link, source = scratch / name, Path(name).absolute()
+        if name.startswith("data/") and not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(source)
+    return asked
+
+
+def accepted_for(receipt: dict[str, Any]) -> dict[str, Any]:
+    """A receipt with its code as it was accepted."""
+    origin = origins()
+    return receipt | {"code": {name: origin(name, digest) for name, digest in receipt["code"].items()}}
 
 
 def same_kind(step: Step, scratch: Path) -> bool:
@@ -165,7 +182,8 @@ def compared(step: Step, scratch: Path, exact: bool) -> list[Break]:
         for name in step.folder.artefacts
         if sha256_file(Path(name)) != sha256_file(scratch / name)
     ]
-    if not found and Path(step.folder.receipt).read_bytes() != (scratch / step.folder / RECEIPT).read_bytes():
+    recorded, again = (accepted_for(read_receipt(base / step.folder)) for base in (Path(), scratch))
+    if not found and recorded != again:
         found.append(
             Break(step.folder.receipt, "replayed, its outputs are equal, but what it says of inputs or code is not")
         )

@@ -11,6 +11,7 @@ from typing import Any
 from prunemark.disk.files import canonical_json, read_json, write_json
 from prunemark.errors import PrunemarkError
 from prunemark.plan.folders import CLAIMS
+from prunemark.receipts.acceptance import origins
 from prunemark.receipts.receipt import RECEIPT, SCHEMAS, flags, identity_for, sha256_file
 
 CACHE = Path(".prunemark/hashes.json")
@@ -141,11 +142,13 @@ class Claims:
     def code_breaks(self) -> list[Break]:
         """Source files that mean something else than when steps ran: each once, or the one receipt that says so."""
         found = []
+        origin = origins()
         for name, said in self.code.items():
             if not Path(name).is_file():
                 found.append(Break(name, f"missing; {said[0][0]} names it as its code", missing=True))
                 continue
-            wrong = [path for path, digest, schema in said if digest != file_identity(Path(name), schema)]
+            here = {schema: origin(name, file_identity(Path(name), schema)) for schema in {entry[2] for entry in said}}
+            wrong = [path for path, digest, schema in said if origin(name, digest) != here[schema]]
             if len(wrong) == 1 and len(said) > 1:
                 found.append(Break(wrong[0], f"says that {name} has another meaning than it has"))
             elif wrong:

@@ -13,6 +13,7 @@ from prunemark import registry
 from prunemark.disk.files import canonical_json, read_json, write_bytes
 from prunemark.errors import PrunemarkError
 from prunemark.receipts import meaning
+from prunemark.receipts.acceptance import origins
 from prunemark.receipts.meaning import identity
 from prunemark.receipts.receipt import counts, sha256, source_name, with_template
 
@@ -55,12 +56,15 @@ def files(command: str, used: Methods) -> dict[str, Path]:
 
 @functools.cache
 def manifest(command: str, used: Methods, described: Methods = ()) -> str:
-    """The name of a file that holds the identities of all `files` and is rewritten only when one of them changes.
+    """The name of a file that holds the identities of all `files`, as they were accepted, and is rewritten only when
+    one of them changes.
 
     It stands for them among the inputs of a rule: Snakemake's planning takes time for every input of every job. Of the
     methods ``described`` it holds the docstrings, which a page prints.
     """
-    content = canonical_json({"code": identities(command, used), "docstrings": registry.docstrings(described)}).encode()
+    origin = origins()
+    code = {name: origin(name, digest) for name, digest in identities(command, used).items()}
+    content = canonical_json({"code": code, "docstrings": registry.docstrings(described)}).encode()
     path = MANIFESTS / f"{command}-{hashlib.sha256(repr(used).encode()).hexdigest()[:12]}.json"
     if not path.is_file() or path.read_bytes() != content:
         write_bytes(path, content)
