@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from repository import Repository
 
 ENCODER = "src/prunemark/model/encoder.py"

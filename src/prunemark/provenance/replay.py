@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 import time
@@ -106,6 +107,9 @@ def replay_cell(step: Step, made_by: dict[str, Step], environment: dict[str, str
             except PrunemarkError as error:
                 return Replayed([*breaks, Break(part.folder.receipt, str(error))], exact)
             breaks += compared(part, scratch, exact)
+            if not breaks:
+                # Of accepted code it names other identities, and what runs next names its hash.
+                shutil.copyfile(part.folder.receipt, scratch / part.folder.receipt)
     return Replayed(breaks, exact)
 
 
