@@ -124,7 +124,7 @@ UNFIT = [
     ("encoders/small/architecture", "resnet19", "encoders: 'resnet19' is not one of", "resnet18, resnet34, resnet50"),
     ("watermarks/uchidda", {}, "watermarks: 'uchidda' is not one of", "uchida"),
     ("checks/md5", {}, "checks: 'md5' is not one of", "sha256"),
-    ("pruners/magnitude/method", "magnetude", "pruners: 'magnetude' is not one of", "lamp, magnitude, random"),
+    ("pruners/magnitude/method", "magnetude", "pruners: 'magnetude' is not one of", "lamp, magnitude"),
     ("watermarks/sha256", {}, "watermarks: 'sha256' is not one of", "none"),
     ("checks/uchida", {}, "checks: 'uchida' is not one of", "feature-digest"),
     ("checks/none", {}, "checks: 'none' is not one of", "feature-digest"),

@@ -12,12 +12,12 @@ from typing import Any
 from prunemark.claims.file import read_claims
 from prunemark.disk.files import canonical_json, read_json
 from prunemark.disk.tensors import read_arrays
-from prunemark.engine.sweep import DATA, unexpected_files
+from prunemark.engine.sweep import DATA, README, unexpected_files
 from prunemark.errors import PrunemarkError
 from prunemark.plan import folders, grid
 from prunemark.plan.params import Params
 from prunemark.provenance.acceptance_checks import acceptance_breaks
-from prunemark.provenance.commits import Receipts, code_breaks
+from prunemark.provenance.commits import Receipts, code_breaks, unlike_head
 from prunemark.provenance.external import External
 from prunemark.provenance.irregular import irregular_entries
 from prunemark.receipts import code_identity
@@ -36,6 +36,8 @@ def audit(params: Params, steps: list[folders.Step]) -> tuple[list[Break], list[
         Break(path.as_posix(), "unexplained: no receipt that params.yaml asks for names it")
         for path in unexpected_files(params, [DATA])
     ]
+    altered, unchecked = unlike_head(README)
+    breaks += altered
     if not any(b.missing for b in breaks):
         breaks += recompute(params, steps, claims)
     breaks += claims.breaks()
@@ -45,7 +47,7 @@ def audit(params: Params, steps: list[folders.Step]) -> tuple[list[Break], list[
     others, said = external.result()
     known = {fault.path for fault in breaks}  # DVC says of a file only that it changed
     others = [fault for fault in others if fault.path not in known]
-    return list(dict.fromkeys([*breaks, *differing, *others])), [*notes, *said]
+    return list(dict.fromkeys([*breaks, *differing, *others])), [*notes, *unchecked, *said]
 
 
 def receipts(steps: list[folders.Step]) -> tuple[list[Break], Claims, Receipts]:

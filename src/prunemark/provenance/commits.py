@@ -63,6 +63,21 @@ def code_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
     return breaks, notes or ["git: checked"]
 
 
+def unlike_head(path: Path) -> tuple[list[Break], list[str]]:
+    """A break where a file that git tracks is there and has not the bytes that HEAD has, and a note where there is no
+    HEAD to compare with. No number depends on such a file, so that without one it may stand as it is.
+    """
+    name = path.as_posix()
+    if not path.is_file():
+        return [], []
+    head, kept = cat_file(f"HEAD^{{commit}}\nHEAD:./{name}\n".encode()) or (None, None)
+    if head is None:
+        return [], [f"git: {name} not checked, there is no commit here"]
+    if hashlib.sha256(path.read_bytes()).hexdigest() == kept:
+        return [], []
+    return [Break(name, f"unexplained: HEAD has {'other bytes' if kept else 'no such file'}")], []
+
+
 def could_be(commit: str | None) -> bool:
     """Whether a journal may name this as its commit: a whole hash, or none outside of a checkout."""
     return commit is None or (isinstance(commit, str) and COMMIT.fullmatch(commit) is not None)
