@@ -18,9 +18,7 @@ def test_why_recompute_and_diff(copy: Repository) -> None:
     steps = facts["steps"]
     assert [match["breaks"] for match in facts["matches"]] == [[]]
     with sqlite3.connect(copy.folder / "mlflow.db") as database:
-        held = dict(
-            database.execute("select run_uuid, value from tags where key = 'prunemark.cell'").fetchall()
-        )
+        held = dict(database.execute("select run_uuid, value from tags where key = 'prunemark.cell'").fetchall())
     database.close()
     assert {name: held[step["mlflow_run"]] for name, step in steps.items()} == {name: name for name in steps}
 

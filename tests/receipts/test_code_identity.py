@@ -48,7 +48,9 @@ def test_every_closure_is_sorted_and_holds_its_stage_with_all_parents(command: s
     parents = ("stages/__init__", "receipts/__init__", "disk/__init__", "__init__")
     assert named(f"stages/{command}", *parents, "receipts/receipt", "errors", "disk/files") <= set(found)
     rooms = [f"src/{room.replace('.', '/')}" for room in NOT_CODE] + ["src/prunemark/provenance"]
-    assert not [name for name in found if name.startswith((*(f"{room}/" for room in rooms), *(f"{room}." for room in rooms)))]
+    assert not [
+        name for name in found if name.startswith((*(f"{room}/" for room in rooms), *(f"{room}." for room in rooms)))
+    ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -200,7 +200,10 @@ def test_loaded_code_of_this_process_lies_in_the_package() -> None:
 
 def test_sources_are_named_as_in_the_repository(tmp_path: Path) -> None:
     package = Path(prunemark.__file__).resolve().parent
-    assert source_name(package / "methods/pruners/random.py", package.parents[1]) == "src/prunemark/methods/pruners/random.py"
+    assert (
+        source_name(package / "methods/pruners/random.py", package.parents[1])
+        == "src/prunemark/methods/pruners/random.py"
+    )
     assert source_name(package / "methods/pruners/random.py", tmp_path) == "src/prunemark/methods/pruners/random.py"
 
 

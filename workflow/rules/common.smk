@@ -14,7 +14,7 @@ from prunemark.errors import PrunemarkError
 from prunemark.plan.params import CONTROLS
 from prunemark.plan.params_file import read_params
 from prunemark.receipts.receipt import flags
-from prunemark.results.point import Point
+from prunemark.point import Point
 
 try:
     PARAMS = read_params()

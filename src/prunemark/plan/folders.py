@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prunemark.plan.params import Params
-from prunemark.results.point import ROOMS, Point
+from prunemark.point import ROOMS, Point
 
 Parameters = dict[str, Any]
 Methods = tuple[tuple[str, str], ...]

@@ -13,7 +13,7 @@ from prunemark.plan import steps as planned
 from prunemark.plan.axes import altered, checks_on, keyed_copies, probes, pruned
 from prunemark.plan.folders import STAGES, Step
 from prunemark.plan.params import CONTROLS, Params
-from prunemark.results.point import ORIGINAL, Point
+from prunemark.point import ORIGINAL, Point
 
 
 def steps(params: Params, stage: str) -> Iterator[Step]:

@@ -20,7 +20,7 @@ from prunemark.plan.folders import (
     scores_folder,
 )
 from prunemark.plan.params import Params
-from prunemark.results.point import Point
+from prunemark.point import Point
 
 # What runs a pruner of each kind.
 COMMANDS = {"pruners": "prune", "structured": "shrink"}

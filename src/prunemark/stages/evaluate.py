@@ -23,6 +23,7 @@ from prunemark.metrics.head import Head, fit_head
 from prunemark.metrics.knn import knn_predict
 from prunemark.metrics.similarity import cka_parts, cosines
 from prunemark.model.encoder import features
+from prunemark.point import Point
 from prunemark.receipts.receipt import RECEIPT, Recorder
 from prunemark.results import scores as rows
 from prunemark.stages.key_files import read_calibration, read_keys
@@ -70,7 +71,7 @@ def evaluate(
         recorder.reads(*map(Path, read_json(pruned / RECEIPT)["outputs"]))
     cell = read_pruned(marked, pruned)
     encoder = cell.served
-    downstream = data.name != marked.parts[-5]
+    downstream = data.name != Point.from_path(marked).dataset
 
     test = features(encoder, images.images("test"))
     train, labels = images.head_part(head_images)
@@ -150,7 +151,7 @@ def as_arrays(name: str, read: list[Reading]) -> rows.Arrays:
 
 def scheme_name(folder: Path, marked: Path) -> str:
     """A scheme's name in params.yaml: the folder of a check, or the watermark level of a marked folder."""
-    return marked.parent.name if folder == marked else folder.name
+    return Point.from_path(marked).watermark if folder == marked else folder.name
 
 
 def measure_sizes(cell: Pruned, pruned: Path | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from prunemark.disk.files import read_json
 from prunemark.model.encoder import Encoder
 from prunemark.model.hardware import precision
 from prunemark.model.randomness import generator
+from prunemark.point import Point
 from prunemark.receipts.receipt import RECEIPT, Recorder
 from prunemark.stages.pruned_encoder import read_pruned
 
@@ -37,11 +38,11 @@ def latency(marked: Path, pruned: list[Path], threads: int, out: Path) -> None:
     }
     recorder = Recorder("latency", out, parameters)
     recorder.reads(marked / "encoder.safetensors", marked / RECEIPT)
-    forms: dict[tuple[str, str], Encoder] = {("original/0", MASKED): read_pruned(marked, None).held}
+    forms: dict[tuple[str, str], Encoder] = {(Point().original.way, MASKED): read_pruned(marked, None).held}
     for folder in pruned:
         recorder.reads(folder / RECEIPT)
         recorder.reads(*map(Path, read_json(folder / RECEIPT)["outputs"]))
-        cell, name = read_pruned(marked, folder), "/".join(folder.parts[-2:])
+        cell, name = read_pruned(marked, folder), Point.from_path(folder).way
         forms[name, MASKED] = cell.held
         if cell.served is not cell.held:
             forms[name, SHRUNK] = cell.served

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from prunemark.errors import PrunemarkError
-from prunemark.results.columns import CELL
 
+# The columns of results.csv that name a point, in its order.
+CELL = ("dataset", "encoder", "seed", "watermark", "key", "pruner", "rate", "probe_dataset")
 # Folders under data/ by how many names lead to what is in them.
 ROOMS = {1: "raw", 3: "encoders", 5: "marked", 7: "pruned", 8: "scores"}
 DEPTHS = {room: depth for depth, room in ROOMS.items()}
@@ -79,6 +80,11 @@ class Point(NamedTuple):
     def under(self, pruner: str, rate: str) -> Point:
         """The same encoder under a pruner or an alteration."""
         return self._replace(pruner=pruner, rate=rate)
+
+    @property
+    def way(self) -> str:
+        """What was done to the encoder, in one word of a journal."""
+        return f"{self.pruner}/{self.rate}"
 
     @property
     def curve(self) -> Point:
