@@ -14,6 +14,7 @@ from prunemark.disk.tensors import read_arrays
 from prunemark.page import render as page
 from prunemark.point import Point
 from prunemark.receipts.receipt import RECEIPT, Recorder, journal_path
+from prunemark.requests.stage_requests import ReportRequest
 from prunemark.results import landmarks
 from prunemark.results import table as results
 from prunemark.results.table import Summary
@@ -23,21 +24,14 @@ FIRST = ("accuracy_frozen", "accuracy_refit", "agreement_frozen")
 
 
 def report(
-    scores: list[Path],
-    timed: list[Path],
-    earlier: list[Path],
-    asked: dict[str, Any],
-    digest: str,
-    claims: Path,
-    out: Path,
+    request: ReportRequest, scores: list[Path], timed: list[Path], earlier: list[Path], asked: dict[str, Any]
 ) -> None:
     """Report on the scores folders ``scores``, in the order given, and on the latencies of the folders ``timed``.
 
     ``earlier`` are all folders of the stages before, whose journals give the conditions; ``asked`` is the content of
-    params.yaml and ``digest`` its SHA-256; ``claims`` is claims.yaml.
+    params.yaml.
     """
-    parameters = {"params": "params.yaml", "asked": digest, "claims": claims.as_posix(), "out": out.as_posix()}
-    recorder = Recorder("report", out, parameters)
+    recorder, claims = Recorder("report", request.out, request.parameters()), request.claims
     for folder in scores:
         recorder.reads(folder / RECEIPT, folder / "scores.json")
     recorder.reads(*(folder / RECEIPT for folder in timed))
@@ -45,7 +39,7 @@ def report(
     recorder.reads(*journals(earlier), claims)
     files = compose(scores, asked, read_claims(claims, asked), json.loads(canonical_json(conditions(earlier))))
     for name, content in files.items():
-        write_bytes(out / name, content.encode())
+        write_bytes(request.out / name, content.encode())
     recorder.wrote(*files)
     recorder.finish()
 
