@@ -177,12 +177,13 @@ def test_a_partial_target_leaves_the_dvc_lock_alone(copy: Repository) -> None:
 
 
 def test_every_code_file_that_runs_is_an_input_of_its_rule(built: Repository) -> None:
-    """What closure.py computes for a step is what the step's process really imported."""
+    """What is computed for a step is what the step's process really imported."""
     import json
 
     probe = (
-        "import json; from prunemark import closure, grid; from prunemark.plan.params_file import read_params; "
-        "print(json.dumps({s.folder: list(closure.files(s.command, s.methods)) for s in grid.all_steps(read_params())}))"
+        "import json; from prunemark.plan import grid; from prunemark.plan.params_file import read_params; "
+        "from prunemark.receipts.code_identity import files; "
+        "print(json.dumps({s.folder: list(files(s.command, s.methods)) for s in grid.all_steps(read_params())}))"
     )
     computed = json.loads(built.run("python", "-c", probe))
     for folder, files in computed.items():
