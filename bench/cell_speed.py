@@ -30,6 +30,7 @@ from prunemark.metrics.intervals import paired_difference
 from prunemark.model.encoder import BATCH, Encoder, to_float
 from prunemark.model.hardware import precision
 from prunemark.receipts.receipt import Recorder, cpu_model
+from prunemark.requests.stage_requests import EvaluateRequest
 from prunemark.stages import evaluate
 from prunemark.stages import split_data as _data
 
@@ -106,14 +107,16 @@ def split(parameters: dict[str, Any]) -> tuple[dict[str, float], list[Tensor], E
 
 def run_evaluate(parameters: dict[str, Any]) -> None:
     evaluate.evaluate(
-        Path(parameters["data"]),
-        Path(parameters["marked"]),
-        [Path(folder) for folder in parameters["check"]],
-        Path(parameters["pruned"]),
-        Path(parameters["original"]),
-        parameters["head-images"],
-        parameters["threads"],
-        Path(parameters["out"]),
+        EvaluateRequest(
+            data=Path(parameters["data"]),
+            marked=Path(parameters["marked"]),
+            check=[Path(folder) for folder in parameters["check"]],
+            pruned=Path(parameters["pruned"]),
+            original=Path(parameters["original"]),
+            head_images=parameters["head-images"],
+            threads=parameters["threads"],
+            out=Path(parameters["out"]),
+        )
     )
 
 

@@ -177,7 +177,7 @@ def test_a_partial_target_leaves_the_dvc_lock_alone(copy: Repository) -> None:
 
 
 def test_every_code_file_that_runs_is_an_input_of_its_rule(built: Repository) -> None:
-    """What `code_identity` computes for a step is what the step's process really imported."""
+    """What is computed for a step is what the step's process really imported."""
     import json
 
     probe = (

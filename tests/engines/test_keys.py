@@ -17,8 +17,8 @@ from prunemark.marking.suspect_views import seen
 from prunemark.methods.pruners import magnitude, random
 from prunemark.model.encoder import Encoder
 from prunemark.model.randomness import experiment_key, generator
-from prunemark.model.training import Recipe
 from prunemark.pruning.mask import apply, masks_from_scores
+from prunemark.requests.stage_requests import FetchRequest, TrainRequest
 from prunemark.stages.fetch import fetch
 from prunemark.stages.split_data import Data
 from prunemark.stages.train import train
@@ -34,10 +34,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         raw, out = Path("data/raw/mini"), Path("data/encoders/mini/simclr/0")
-        fetch("mini", "fashion-mnist-mini", {"image_size": 28}, 500, 500, raw)
-        settings = {"temperature": 0.15, "projection_dim": 128}
-        recipe = Recipe("simclr", settings, 3, 128, "sgd", 0.24, 1, 0.9, 0.0005, 0)
-        train(raw, "resnet18", 16, recipe, 1, "cpu", out)
+        size = {"image_size": 28}
+        fetch(FetchRequest(dataset="mini", method="fashion-mnist-mini", set=size, heldout=500, keypool=500, out=raw))
+        train(
+            TrainRequest(
+                data=raw,
+                objective="simclr",
+                set={"temperature": 0.15, "projection_dim": 128},
+                architecture="resnet18",
+                width=16,
+                epochs=3,
+                batch_size=128,
+                optimizer="sgd",
+                learning_rate=0.24,
+                warmup_epochs=1,
+                momentum=0.9,
+                weight_decay=0.0005,
+                seed=0,
+                threads=1,
+                device="cpu",
+                out=out,
+            )
+        )
     return root / "data"
 
 

@@ -15,7 +15,7 @@ from prunemark.marking.suspect_views import seen
 from prunemark.metrics.head import Head, fit_head
 from prunemark.model.encoder import Encoder, features
 from prunemark.model.randomness import experiment_key, generator
-from prunemark.model.training import Recipe
+from prunemark.requests.stage_requests import FetchRequest, TrainRequest
 from prunemark.stages.fetch import fetch
 from prunemark.stages.split_data import Data
 from prunemark.stages.train import train
@@ -34,11 +34,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         raw = Path("data/raw/mini")
-        fetch("mini", "fashion-mnist-mini", {"image_size": 28}, 500, 500, raw)
-        settings = {"temperature": 0.15, "projection_dim": 128}
+        size = {"image_size": 28}
+        fetch(FetchRequest(dataset="mini", method="fashion-mnist-mini", set=size, heldout=500, keypool=500, out=raw))
         for seed in (0, 1000):
-            recipe = Recipe("simclr", settings, 2, 128, "sgd", 0.24, 1, 0.9, 0.0005, seed)
-            train(raw, "resnet18", 16, recipe, 1, "cpu", Path(f"data/encoders/mini/simclr/{seed}"))
+            train(
+                TrainRequest(
+                    data=raw,
+                    objective="simclr",
+                    set={"temperature": 0.15, "projection_dim": 128},
+                    architecture="resnet18",
+                    width=16,
+                    epochs=2,
+                    batch_size=128,
+                    optimizer="sgd",
+                    learning_rate=0.24,
+                    warmup_epochs=1,
+                    momentum=0.9,
+                    weight_decay=0.0005,
+                    seed=seed,
+                    threads=1,
+                    device="cpu",
+                    out=Path(f"data/encoders/mini/simclr/{seed}"),
+                )
+            )
     return root / "data"
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prunemark.metrics.intervals import paired_difference
+from prunemark.point import Point
 from prunemark.results.landmarks import (
     COLUMNS,
     Landmark,
@@ -24,7 +25,7 @@ from prunemark.results.landmarks import (
     to_csv,
 )
 from prunemark.results.scores import share, single
-from prunemark.results.table import CELL, summarise, table
+from prunemark.results.table import summarise, table
 
 RATES = [0.1, 0.3, 0.5, 0.7, 0.9]
 PARAMS = {"pruners": {"magnitude": {}, "random": {}}, "structured": {"l1": {}}, "alterations": {"noise": {}}}
@@ -139,9 +140,8 @@ def test_a_knee_of_five_seeds_has_the_percentiles_of_resampled_seeds() -> None:
     assert said(knee_of(RATES, changes, ([], []))) == (0.7, 0.7, 0.7, "")
 
 
-def cell(**changes: str) -> tuple[str, ...]:
-    place = dict(zip(CELL, ("cifar", "r18", "0", "uchida", "0", "magnitude", "0.5", "cifar"), strict=True))
-    return tuple({**place, **changes}.values())
+def cell(**changes: str) -> Point:
+    return Point("cifar", "r18", "0", "uchida", "0", "magnitude", "0.5", "cifar")._replace(**changes)
 
 
 def changed(broken: int, repaired: int, head: str = "frozen") -> dict[str, Any]:
@@ -153,7 +153,7 @@ def verified(k: int, n: int, metric: str = "VerSR", check: str = "uchida") -> di
     return share(metric, "keys", k, n, check=check)
 
 
-def found_in(scored: list[tuple[tuple[str, ...], list[dict[str, Any]]]]) -> list[dict[str, str]]:
+def found_in(scored: list[tuple[Point, list[dict[str, Any]]]]) -> list[dict[str, str]]:
     rows = table([(place, {"rows": rows}) for place, rows in scored])
     text = to_csv(landmarks(rows, summarise(rows), PARAMS))
     assert text.startswith(",".join(COLUMNS) + "\n")

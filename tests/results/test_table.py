@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from prunemark.point import Point
 from prunemark.results.scores import share, single
 from prunemark.results.table import CELL, COLUMNS, Summary, metrics, pruners, summarise, table, to_csv
 
@@ -19,9 +20,8 @@ HEADER = (
 )
 
 
-def cell(**changes: str) -> tuple[str, ...]:
-    place = dict(zip(CELL, ("cifar", "r18", "0", "uchida", "0", "magnitude", "0.5", "cifar"), strict=True))
-    return tuple({**place, **changes}.values())
+def cell(**changes: str) -> Point:
+    return Point("cifar", "r18", "0", "uchida", "0", "magnitude", "0.5", "cifar")._replace(**changes)
 
 
 def accuracy(k: int, n: int = 100) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def verified(k: int, n: int, **more: Any) -> dict[str, Any]:
     return {"rows": [share("VerSR", "keys", k, n, check="uchida", **more)]}
 
 
-def only(scored: list[tuple[tuple[str, ...], dict[str, Any]]]) -> Summary:
+def only(scored: list[tuple[Point, dict[str, Any]]]) -> Summary:
     (found,) = summarise(table(scored))
     return found
 
@@ -145,7 +145,7 @@ def test_holm_runs_over_the_rates_of_one_pruner_alone() -> None:
         (cell(rate="0.5", pruner="random"), {"rows": [*tested(0.5)["rows"], *tested(0.9, "refit")["rows"]]}),
         (cell(rate="0.1", seed="1"), tested(0.01)),
         (cell(rate="0.1", key="1"), tested(0.02)),
-        (cell(rate="0.1", probe_dataset="svhn"), tested(0.03)),
+        (cell(rate="0.1", probe="svhn"), tested(0.03)),
     ]
     rows = table(scored)
     found = [row["value"] for row in rows if row["metric"] == "mcnemar_p_holm"]
@@ -173,11 +173,11 @@ def test_statistics_are_averaged_and_the_worst_false_positive_rate_is_kept() -> 
     assert (bare.statistic, bare.threshold, bare.fpr, bare.fpr_upper) == (None, None, None, None)
 
 
-@pytest.mark.parametrize("name", [name for name in CELL if name not in ("seed", "key")])
+@pytest.mark.parametrize("name", [name for name in Point._fields if name not in ("seed", "key")])
 def test_nothing_is_pooled_over(name: str) -> None:
     found = summarise(table([(cell(), verified(1, 2)), (cell(**{name: "another"}), verified(2, 2))]))
     assert [(point.k, point.n) for point in found] == [(1, 2), (2, 2)]
-    assert [point.place[name] == "another" for point in found] == [False, True]
+    assert [getattr(point.measure.point, name) == "another" for point in found] == [False, True]
 
 
 def test_heads_and_checks_stay_apart() -> None:

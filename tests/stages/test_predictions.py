@@ -12,6 +12,7 @@ from scipy.special import softmax
 from prunemark.disk.files import write_json
 from prunemark.errors import PrunemarkError
 from prunemark.metrics.head import fit_head
+from prunemark.requests.stage_requests import EvaluateRequest
 from prunemark.stages.evaluate import evaluate, predictions
 from prunemark.stages.split_data import Data
 
@@ -51,5 +52,9 @@ def test_a_cell_is_held_against_its_own_original_alone(tmp_path: Path) -> None:
         (Path("pruned"), tmp_path / "other", other),
     ):
         with pytest.raises(PrunemarkError) as caught:
-            evaluate(data, marked, [], pruned, original, 10, 1, out)
+            evaluate(
+                EvaluateRequest(
+                    data=data, marked=marked, pruned=pruned, original=original, head_images=10, threads=1, out=out
+                )
+            )
         assert str(caught.value) == message

@@ -25,17 +25,20 @@ from prunemark.errors import PrunemarkError
 from prunemark.methods.datasets import fashion_mnist_mini
 from prunemark.metrics.knn import knn_predict
 from prunemark.model.encoder import GRID, features, state
-from prunemark.model.training import Recipe
 from prunemark.receipts import code_identity
 from prunemark.receipts.receipt import flags, sha256_file
+from prunemark.requests.stage_requests import FetchRequest, TrainRequest
 from prunemark.stages.fetch import fetch
-from prunemark.stages.train import CHECKPOINTS, train, train_parameters
+from prunemark.stages.train import CHECKPOINTS, train
 
 DATA, OUT = Path("data/raw/clothes"), Path("data/encoders/clothes/small/0")
 EPOCHS = 8
-RECIPE = Recipe(
+REQUEST = TrainRequest(
+    data=DATA,
     objective="simclr",
     set={"temperature": 0.5, "projection_dim": 128},
+    architecture="resnet18",
+    width=4,
     epochs=EPOCHS,
     batch_size=32,
     optimizer="sgd",
@@ -44,6 +47,9 @@ RECIPE = Recipe(
     momentum=0.9,
     weight_decay=5e-4,
     seed=0,
+    threads=1,
+    device="cpu",
+    out=OUT,
 )
 ARTEFACTS = ("encoder.safetensors", "objective.safetensors", "training.json", "receipt.json")
 
@@ -60,13 +66,14 @@ def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for i, image in enumerate(arrays[f"{split}_images"][arrays[f"{split}_labels"] == label][:count]):
                 Image.fromarray(image).save(target / f"{i:02}.png")
     with contextlib.chdir(folder):
-        fetch("clothes", "folder", {"path": "images", "image_size": 16}, 16, 32, DATA)
+        settings = {"path": "images", "image_size": 16}
+        fetch(FetchRequest(dataset="clothes", method="folder", set=settings, heldout=16, keypool=32, out=DATA))
     return folder
 
 
 def command() -> list[str]:
-    parameters = train_parameters(DATA, "resnet18", 4, RECIPE, 1, "cpu", OUT)
-    return [str(Path(sys.executable).with_name("prunemark")), "train", *flags(parameters).replace("'", "").split()]
+    words = flags(REQUEST.parameters()).replace("'", "").split()
+    return [str(Path(sys.executable).with_name("prunemark")), "train", *words]
 
 
 def environment() -> dict[str, str]:
@@ -172,7 +179,7 @@ def run(
     folder: Path, listen: Callable[[int, dict[str, float]], None] = lambda epoch, metrics: None, **how: Any
 ) -> None:
     with contextlib.chdir(folder):
-        train(DATA, "resnet18", 4, replace(RECIPE, epochs=2, **how), 1, "cpu", OUT, listen)
+        train(replace(REQUEST, epochs=2, **how), listen)
 
 
 def stop(epoch: int, metrics: dict[str, float]) -> None:

@@ -14,6 +14,7 @@ from prunemark.errors import PrunemarkError
 from prunemark.plan.params import CONTROLS
 from prunemark.plan.params_file import read_params
 from prunemark.receipts.receipt import flags
+from prunemark.point import Point
 
 try:
     PARAMS = read_params()
@@ -56,23 +57,41 @@ def outputs_through(stage):
     return lambda w: [path for name in stages for step in grid.steps(PARAMS, name) for path in step.outputs]
 
 
+# The wildcards that stand for another field of a point than their names say: what tells rules apart is the wildcard.
+FIELDS = {
+    **dict.fromkeys(("recovered", "structured", "alteration", "way", "timed"), "pruner"),
+    **dict.fromkeys(("strength", "degree"), "rate"),
+    "control": "watermark",
+}
+
+
+def planned(step, wildcards):
+    names = {FIELDS.get(name, name): value for name, value in wildcards.items()}
+    check = [names.pop("check")] if "check" in names else []
+    return planned_at(step, *([Point(**names)] if names else []), *check)
+
+
 # Snakemake asks for a job's inputs and parameters again and again.
 @functools.cache
-def made(step, *wildcards):
-    return step(PARAMS, *wildcards)
+def planned_at(step, *place):
+    return step(PARAMS, *place)
 
 
 # Receipts are the edges: small, so Snakemake compares their contents, which hold the hashes of all else.
 def receipts(step):
-    return lambda w: [folder.receipt for folder in made(step, *w).needs]
+    return lambda w: [folder.receipt for folder in planned(step, w).needs]
 
 
 def code(step):
-    return lambda w: code_identity.manifest(made(step, *w).command, made(step, *w).methods, made(step, *w).described)
+    def manifest(wildcards):
+        one = planned(step, wildcards)
+        return code_identity.manifest(one.command, one.methods, one.described)
+
+    return manifest
 
 
 def options(step):
-    return lambda w: flags(made(step, *w).parameters)
+    return lambda w: flags(planned(step, w).parameters)
 
 
 # What a step says goes to its log; of a step that fails, it is shown too.

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from prunemark.disk.files import read_json
-from prunemark.plan import grid
 from prunemark.plan.params import Params
 from prunemark.receipts.receipt import RECEIPT, journal_path, sha256_file
 
@@ -138,6 +137,9 @@ def publish_or_warn(params: Params) -> None:
 
 def publish(params: Params) -> int:
     """Send every finished step that MLflow does not hold yet; returns how many were sent."""
+    # Not above: a training that is listened to would hold what the plan imports, which is none of its code.
+    from prunemark.plan import grid
+
     client, experiment = connect()
     sent = 0
     with FileLock(LOCK):

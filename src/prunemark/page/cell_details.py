@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from prunemark.page.packed import Interned
-from prunemark.page.supplement import Cell, Evidence
+from prunemark.page.supplement import Evidence
+from prunemark.point import Point
 
 LARGEST_MATRIX = 40
 
 
-def packed_cells(contents: dict[Cell, dict[str, Any]], evidence: Evidence) -> dict[str, Any]:
+def packed_cells(contents: dict[Point, dict[str, Any]], evidence: Evidence) -> dict[str, Any]:
     """Per cell, in the order of results.csv, what there is; lists that many cells share stand once."""
     lists = Interned()
-    cells = [packed_cell(cell, content, evidence, lists) for cell, content in contents.items()]
+    cells = [packed_cell(point, content, evidence, lists) for point, content in contents.items()]
     return {"cells": cells, "lists": lists.values, "pictures": evidence.pictures, "largest": LARGEST_MATRIX}
 
 
-def packed_cell(cell: Cell, content: dict[str, Any], evidence: Evidence, lists: Interned) -> dict[str, Any]:
+def packed_cell(point: Point, content: dict[str, Any], evidence: Evidence, lists: Interned) -> dict[str, Any]:
     """``matrix``: row after row. ``right``: per head the images of each class, and how many the original and this one
     predict right. ``layers``: their names, weights and removed weights."""
     found: dict[str, Any] = {"classes": content["classes"]}
@@ -31,10 +32,10 @@ def packed_cell(cell: Cell, content: dict[str, Any], evidence: Evidence, lists: 
     if layers:
         removed, totals = zip(*layers.values(), strict=True)
         found["layers"] = [lists(tuple(layers)), lists(totals), list(removed)]
-    if cell in evidence.predictions:
-        found["predicted"] = evidence.predictions[cell]
-    if evidence.curves.get(cell):
-        found["curves"] = [packed_curve(curve) for curve in evidence.curves[cell]]
+    if point in evidence.predictions:
+        found["predicted"] = evidence.predictions[point]
+    if evidence.curves.get(point):
+        found["curves"] = [packed_curve(curve) for curve in evidence.curves[point]]
     return found
 
 

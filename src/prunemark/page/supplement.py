@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-Cell = tuple[str, ...]
+from prunemark.point import Point
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,6 @@ class Evidence:
 
     receipts: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
     journals: dict[str, dict[str, Any]] = field(default_factory=dict)
-    curves: dict[Cell, list[dict[str, Any]]] = field(default_factory=dict)
+    curves: dict[Point, list[dict[str, Any]]] = field(default_factory=dict)
     pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
-    predictions: dict[Cell, list[int]] = field(default_factory=dict)
+    predictions: dict[Point, list[int]] = field(default_factory=dict)

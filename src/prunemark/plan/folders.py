@@ -1,8 +1,4 @@
-"""Where everything lies under data/: stages and their folders, the names of their artefacts, a step of the graph.
-
-A cell is a tuple of names in the order of the paths: dataset / encoder / seed / watermark / key / pruner / rate, where
-an alteration and its strength may stand in the place of pruner and rate.
-"""
+"""Where everything lies under data/: stages and their folders, the names of their artefacts, a step of the graph."""
 
 from __future__ import annotations
 
@@ -10,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from prunemark.plan.params import Params
+from prunemark.point import ROOMS, Point
 
 Parameters = dict[str, Any]
-Cell = tuple[str, ...]
 Methods = tuple[tuple[str, str], ...]
 STAGES = ("fetch", "train", "watermark", "prune", "evaluate", "report")
-FOLDERS = dict(zip(STAGES, ("raw", "encoders", "marked", "pruned", "scores", "report"), strict=True))
-ORIGINAL = ("original", "0")
+FOLDERS = dict(zip(STAGES, (*ROOMS.values(), "report"), strict=True))
 CLAIMS = "claims.yaml"
 ARTEFACTS = {
     "data": ("images.safetensors", "dataset.json"),
@@ -51,11 +46,14 @@ class Folder(str):
 
     names: tuple[str, ...]
 
-    @staticmethod
-    def of(kind: str, stage: str, *cell: str) -> Folder:
-        made = Folder("/".join(("data", FOLDERS[stage], *cell)))
-        made.names = ARTEFACTS[kind]
-        return made
+    def __new__(cls, kind: str, path: str) -> Folder:
+        folder = super().__new__(cls, path)
+        folder.names = ARTEFACTS[kind]
+        return folder
+
+    @classmethod
+    def of(cls, kind: str, point: Point) -> Folder:
+        return cls(kind, point.folder)
 
     @property
     def receipt(self) -> str:
@@ -96,30 +94,29 @@ def stage_of(folder: str) -> str:
 
 
 def data_folder(dataset: str) -> Folder:
-    return Folder.of("data", "fetch", dataset)
+    return Folder.of("data", Point(dataset))
 
 
-def encoder_folder(dataset: str, encoder: str, seed: str) -> Folder:
-    return Folder.of("encoder", "train", dataset, encoder, seed)
+def encoder_folder(point: Point) -> Folder:
+    return Folder.of("encoder", point.at("encoders"))
 
 
-def null_folders(params: Params, dataset: str, encoder: str) -> list[Folder]:
-    return [encoder_folder(dataset, encoder, str(seed)) for seed in params.null_seeds]
+def null_folders(params: Params, point: Point) -> list[Folder]:
+    return [encoder_folder(point._replace(seed=str(seed))) for seed in params.null_seeds]
 
 
-def marked_folder(*cell: str) -> Folder:
-    """``cell``: dataset, encoder, seed, watermark, key."""
-    return Folder.of("marked", "watermark", *cell)
+def marked_folder(point: Point) -> Folder:
+    return Folder.of("marked", point.at("marked"))
 
 
-def check_folder(cell: Cell, check: str) -> Folder:
-    return Folder.of("check", "watermark", *cell, "checks", check)
+def check_folder(point: Point, check: str) -> Folder:
+    return Folder("check", f"{marked_folder(point)}/checks/{check}")
 
 
-def pruned_folder(params: Params, *cell: str) -> Folder:
-    """``cell``: a full cell. A pruner leaves a mask and, where something recovers after it, the values that did; a
-    structured one a smaller encoder, an alteration another encoder."""
-    return Folder.of(left_by(params, cell[5]), "prune", *cell)
+def pruned_folder(params: Params, point: Point) -> Folder:
+    """A pruner leaves a mask and, where something recovers after it, the values that did; a structured one a smaller
+    encoder, an alteration another encoder."""
+    return Folder.of(left_by(params, point.pruner), point.at("pruned"))
 
 
 def left_by(params: Params, way: str) -> str:
@@ -131,6 +128,5 @@ def left_by(params: Params, way: str) -> str:
     return "recovered" if params.pruners[way].recovers else "mask"
 
 
-def scores_folder(*cell: str) -> Folder:
-    """``cell``: a full cell and the probe dataset."""
-    return Folder.of("original" if cell[5:7] == ORIGINAL else "scores", "evaluate", *cell)
+def scores_folder(point: Point) -> Folder:
+    return Folder.of("original" if point.is_original else "scores", point)

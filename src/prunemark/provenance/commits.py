@@ -73,9 +73,9 @@ def unlike_head(path: Path) -> tuple[list[Break], list[str]]:
     head, kept = cat_file(f"HEAD^{{commit}}\nHEAD:./{name}\n".encode()) or (None, None)
     if head is None:
         return [], [f"git: {name} not checked, there is no commit here"]
-    if hashlib.sha256(path.read_bytes()).hexdigest() == kept:
+    if path.read_bytes() == kept:
         return [], []
-    return [Break(name, f"unexplained: HEAD has {'other bytes' if kept else 'no such file'}")], []
+    return [Break(name, f"unexplained: HEAD has {'no such file' if kept is None else 'other bytes'}")], []
 
 
 def could_be(commit: str | None) -> bool:

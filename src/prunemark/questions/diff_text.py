@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from prunemark.point import CELL
 from prunemark.questions.diff import Change, Difference
 from prunemark.questions.sources import Row
-from prunemark.results.columns import CELL
 
 NAMED = 20
 CAUSES = 6

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prunemark.errors import PrunemarkError
+from prunemark.point import CELL
 from prunemark.provenance.lineage import Read
-from prunemark.results.columns import CELL
 
 REPORT = "data/report"
 RESULTS = f"{REPORT}/results.csv"

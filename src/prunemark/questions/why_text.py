@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from prunemark.point import CELL
 from prunemark.provenance.lineage import Lineage, Step, is_receipt
 from prunemark.questions import mlflow_runs as tracked
 from prunemark.questions.appearances import Place
 from prunemark.questions.sources import RESULTS, Row
 from prunemark.questions.why import Answer, Match
-from prunemark.results.columns import CELL
 from prunemark.results.formulas import formula
 
 IN_FULL = 2

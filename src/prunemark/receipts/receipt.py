@@ -33,7 +33,7 @@ JOURNAL = Path("data/journal")
 PACKAGES = ("torch", "numpy", "safetensors", "vl-convert-python", "jinja2", "snakemake", "dvc", "mlflow")
 TEMPLATES = (".j2", ".js", ".css")
 # Rooms that make no artefact: which steps are run and with what is in the receipt itself, and MLflow only listens.
-NOT_CODE = ("prunemark.__main__", "prunemark.commands", "prunemark.engine", "prunemark.plan")
+NOT_CODE = ("prunemark.__main__", "prunemark.commands", "prunemark.engine", "prunemark.plan", "prunemark.requests")
 
 
 def sha256_file(path: Path) -> str:

@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from prunemark.point import Point
 from prunemark.results.scores import Row
-from prunemark.results.table import BOOTSTRAP_SEEDS, Summary, pruners, resamples
+from prunemark.results.table import BOOTSTRAP_SEEDS, Measure, Summary, pruners, resamples
 
 SCHEMA = 1
 COLUMNS = (
     "schema", "dataset", "encoder", "watermark", "pruner", "probe_dataset", "what", "head", "check", "value", "low",
     "high", "seeds", "note",
 )  # fmt: skip
-PLACE = ("dataset", "encoder", "watermark", "pruner", "probe_dataset")
 SUCCESS = ("AuthSR", "VerSR")
 TOLERANCE = 0.01
 HALF = 0.5
@@ -117,9 +117,9 @@ def half_life_of(
 
 @dataclass(frozen=True)
 class Entry:
-    """A landmark with its place (`PLACE`), what it is, head and check as in results.csv, and its number of seeds."""
+    """A landmark of a curve (`Point.curve`): what it is, head and check as in results.csv, and its number of seeds."""
 
-    place: tuple[str, ...]
+    point: Point
     what: str
     head: str
     check: str
@@ -149,18 +149,18 @@ def landmarks(rows: list[Row], summaries: list[Summary], asked: dict[str, Any]) 
 
 
 def knees(rows: list[Row], used: dict[str, Any]) -> list[Entry]:
-    """Per place and head, from the paired change of accuracy of every encoder."""
-    groups: dict[tuple[tuple[str, ...], str], dict[str, Changes]] = {}
+    """Per curve and head, from the paired change of accuracy of every encoder."""
+    groups: dict[tuple[Point, str], dict[str, Changes]] = {}
     for row in rows:
         if row["metric"] == "accuracy_change" and row["pruner"] in used:
-            seeds = groups.setdefault((tuple(row[name] for name in PLACE), row["head"]), {})
+            seeds = groups.setdefault((Point.from_row(row).curve, row["head"]), {})
             seeds.setdefault(row["seed"], defaultdict(list))[float(row["rate"])].append(row)
     found = []
-    for (place, head), seeds in groups.items():
+    for (point, head), seeds in groups.items():
         first = next(iter(seeds.values()))
         changes = np.array([curve(seed, "value") for seed in seeds.values()])
         ends = (curve(first, "ci_low"), curve(first, "ci_high"))
-        found.append(Entry(place, "knee", head, "", knee_of(sorted(first), changes, ends), len(seeds)))
+        found.append(Entry(point, "knee", head, "", knee_of(sorted(first), changes, ends), len(seeds)))
     return found
 
 
@@ -171,29 +171,26 @@ def curve(seed: Changes, column: str) -> list[float]:
 
 
 def half_lives(summaries: list[Summary], used: dict[str, Any]) -> list[Entry]:
-    """Per place, scheme and head, from AuthSR or VerSR over seeds and keys with the interval of each rate."""
-    before: dict[tuple[str, ...], Summary] = {}
-    curves: dict[tuple[tuple[str, ...], str, str], dict[float, Summary]] = defaultdict(dict)
-    for point in summaries:
-        at = point.place
-        if at["metric"] in SUCCESS:
-            if at["pruner"] == "original":
-                before[origin(at)] = point
-            elif at["pruner"] in used:
-                curves[tuple(at[name] for name in PLACE), at["head"], at["check"]][float(at["rate"])] = point
-    found = []
-    for (place, head, check), by_rate in curves.items():
+    """Per curve, scheme and head, from AuthSR or VerSR over seeds and keys with the interval of each rate."""
+    before: dict[Measure, Summary] = {}
+    curves: dict[tuple[Point, str, str], dict[float, Summary]] = defaultdict(dict)
+    for summary in summaries:
+        measure = summary.measure
+        if measure.metric in SUCCESS:
+            if measure.point.is_original:
+                before[measure] = summary
+            elif measure.point.pruner in used:
+                curves[measure.point.curve, measure.head, measure.check][float(measure.point.rate)] = summary
+    entries = []
+    for (shared, head, check), by_rate in curves.items():
         rates = sorted(by_rate)
         points = [by_rate[rate] for rate in rates]
         shares, lows, highs = ([getattr(p, name) for p in points] for name in ("value", "low", "high"))
-        half = half_life_of(before[origin(points[0].place)].value, rates, shares, lows, highs)
-        found.append(Entry(place, "half-life", head, check, half, min(point.seeds for point in points)))
-    return found
-
-
-def origin(at: dict[str, str]) -> tuple[str, ...]:
-    """What a curve and its original at rate 0 share."""
-    return tuple(at[name] for name in (*PLACE, "head", "check") if name != "pruner")
+        first = points[0].measure
+        origin = before[first._replace(point=first.point.original)]
+        half = half_life_of(origin.value, rates, shares, lows, highs)
+        entries.append(Entry(shared, "half-life", head, check, half, min(point.seeds for point in points)))
+    return entries
 
 
 def to_csv(entries: list[Entry]) -> str:
@@ -204,5 +201,7 @@ def to_csv(entries: list[Entry]) -> str:
     for entry in entries:
         ends = (entry.found.value, entry.found.low, entry.found.high)
         rates = ("" if end is None else f"{end:.6g}" for end in ends)
-        writer.writerow((SCHEMA, *entry.place, entry.what, entry.head, entry.check, *rates, entry.seeds, entry.note))
+        at = entry.point
+        names = (at.dataset, at.encoder, at.watermark, at.pruner, at.probe)
+        writer.writerow((SCHEMA, *names, entry.what, entry.head, entry.check, *rates, entry.seeds, entry.note))
     return text.getvalue()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from prunemark.metrics.intervals import holm, wilson
-from prunemark.results.columns import CELL
+from prunemark.point import CELL, Point
 from prunemark.results.scores import Row, rounded
 
 SCHEMA = 1
@@ -30,11 +30,11 @@ RESAMPLES = 10_000
 SLACK = 1e-9
 
 
-def table(scored: Iterable[tuple[tuple[str, ...], dict[str, Any]]]) -> list[Row]:
-    """The long table: one row per cell, metric and unit, from (cell, content of its scores.json)."""
+def table(scored: Iterable[tuple[Point, dict[str, Any]]]) -> list[Row]:
+    """The long table: one row per cell, metric and unit, from (point, content of its scores.json)."""
     rows = []
-    for cell, content in scored:
-        place = dict(zip(CELL, cell, strict=True))
+    for point, content in scored:
+        place = dict(zip(CELL, point, strict=True))
         rows += [{"schema": SCHEMA, **place, **row} for row in content["rows"]]
     return with_holm(rows)
 
@@ -66,6 +66,28 @@ def to_csv(rows: list[Row]) -> str:
     return text.getvalue()
 
 
+class Measure(NamedTuple):
+    """What the rows of one group share: all seeds and keys of one point, one check and head, one metric."""
+
+    point: Point
+    check: str
+    head: str
+    metric: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Measure:
+        """That of a row, or of the place of a summary."""
+        point = Point(
+            row["dataset"],
+            row["encoder"],
+            watermark=row["watermark"],
+            pruner=row["pruner"],
+            rate=row["rate"],
+            probe=row["probe_dataset"],
+        )
+        return cls(point, row.get("check", ""), row.get("head", ""), row["metric"])
+
+
 @dataclass(frozen=True)
 class Summary:
     """One metric of one point, over seeds and keys.
@@ -90,6 +112,10 @@ class Summary:
     threshold: float | None
     fpr: float | None
     fpr_upper: float | None
+
+    @cached_property
+    def measure(self) -> Measure:
+        return Measure.of(self.place)
 
 
 def summarise(rows: list[Row]) -> list[Summary]:

@@ -15,7 +15,8 @@ import numpy as np
 from prunemark.disk.files import read_json
 from prunemark.disk.tensors import read_arrays, read_tensors
 from prunemark.metrics.roc import area, roc
-from prunemark.page.supplement import Cell, Evidence
+from prunemark.page.supplement import Evidence
+from prunemark.point import Point
 from prunemark.receipts.receipt import RECEIPT, journal_path, sha256_file
 
 PICTURES, LARGEST = 12, 64
@@ -23,21 +24,21 @@ RAW = Path("data/raw")
 DATASET = ("images.safetensors", "dataset.json")
 
 
-def evidence(folders: list[Path], scored: dict[Cell, Path]) -> Evidence:
-    """All of it, from the folders that a number comes from, and of these the scores by cell."""
+def evidence(folders: list[Path], scored: dict[Point, Path]) -> Evidence:
+    """All of it, from the folders that a number comes from, and of these the scores by point."""
     receipts = chains(folders)
     journals = {folder: read_json(path) for folder in receipts if (path := journal_path(Path(folder))).is_file()}
-    probes = dict.fromkeys(cell[-1] for cell in scored)
+    probes = dict.fromkeys(point.probe for point in scored)
     pictures = {probe: found for probe in probes if (found := pictures_of(probe))}
-    curves: dict[Cell, list[dict[str, Any]]] = {}
+    curves: dict[Point, list[dict[str, Any]]] = {}
     nulls = functools.cache(read_nulls)
-    predictions: dict[Cell, list[int]] = {}
-    for cell, folder in scored.items():
+    predictions: dict[Point, list[int]] = {}
+    for point, folder in scored.items():
         samples = read_arrays(folder / "samples.npz")
-        if "predicted_frozen" in samples and cell[-1] in pictures:
-            chosen = [image["index"] for image in pictures[cell[-1]]["images"]]
-            predictions[cell] = samples["predicted_frozen"][chosen].tolist()
-        curves[cell] = cell_curves(cell, samples, nulls)
+        if "predicted_frozen" in samples and point.probe in pictures:
+            chosen = [image["index"] for image in pictures[point.probe]["images"]]
+            predictions[point] = samples["predicted_frozen"][chosen].tolist()
+        curves[point] = cell_curves(point, samples, nulls)
     return Evidence(receipts, journals, curves, pictures, predictions)
 
 
@@ -98,17 +99,17 @@ def png(image: np.ndarray) -> str:
 
 
 def cell_curves(
-    cell: Cell, samples: dict[str, np.ndarray], nulls_of: Callable[[Path], Nulls | None]
+    point: Point, samples: dict[str, np.ndarray], nulls_of: Callable[[Path], Nulls | None]
 ) -> list[dict[str, Any]]:
     """The curve of every scheme in one cell, all of its keys together; of a fragile one where something was altered."""
-    marked = Path("data/marked", *cell[:5])
+    marked = Path(point.at("marked").folder)
     found = []
     for name in sorted(samples):
         if name.startswith("statistic/"):
             scheme, head = name.split("/")[1:3]
-            path = (marked if scheme == cell[3] else marked / "checks" / scheme) / "calibration.json"
+            path = (marked if scheme == point.watermark else marked / "checks" / scheme) / "calibration.json"
             nulls = nulls_of(path)
-            if nulls and (nulls.robust or cell[5:7] != ("original", "0")):
+            if nulls and (nulls.robust or not point.is_original):
                 found.append({"scheme": scheme, "head": head, **nulls.curve(samples[name])})
     return found
 

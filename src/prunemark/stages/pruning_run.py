@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -18,65 +16,18 @@ from prunemark.disk.tensors import read_encoder, read_tensors
 from prunemark.errors import PrunemarkError
 from prunemark.model.encoder import Encoder, weights
 from prunemark.model.randomness import generator
-from prunemark.model.training import Recipe, Trainer
+from prunemark.model.training import Trainer
 from prunemark.pruning import mask as masks
 from prunemark.pruning.batches import Batches
 from prunemark.pruning.mask import Mask
 from prunemark.pruning.pruning_schedule import FINE_TUNE, RECOVERIES, Schedule, round_rates
 from prunemark.pruning.scopes import PATTERNS
 from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.requests.stage_requests import PruneRequest
+from prunemark.stages.recipes import trained_by
 from prunemark.stages.split_data import read_data, resolve_device
 
 MaskAt = Callable[[Encoder, Mask, str], Mask]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to prune, how and when; the same for all criteria, of weights or channels."""
-
-    data: Path
-    encoder: Path
-    marked: Path
-    method: str
-    settings: dict[str, Any]
-    scope: str
-    rate: str
-    schedule: Schedule
-    recipe: Recipe
-    threads: int
-    device: str | None
-    out: Path
-
-    def parameters(self) -> dict[str, Any]:
-        """As in the receipt; those of fine-tuning only where there is some."""
-        recipe, schedule = self.recipe, self.schedule
-        found = {
-            "data": self.data.as_posix(),
-            "encoder": self.encoder.as_posix(),
-            "marked": self.marked.as_posix(),
-            "method": self.method,
-            "set": self.settings,
-            "scope": self.scope,
-            "rate": self.rate,
-            "rounds": schedule.rounds,
-            "recovery": schedule.recovery,
-            "objective": recipe.objective,
-            "objective-set": recipe.set,
-            "batch-size": recipe.batch_size,
-            "seed": recipe.seed,
-            "threads": self.threads,
-            "out": self.out.as_posix(),
-        }
-        if schedule.epochs:
-            found |= {
-                "epochs": schedule.epochs,
-                "learning-rate": schedule.learning_rate,
-                "optimizer": recipe.optimizer,
-                "momentum": recipe.momentum,
-                "weight-decay": recipe.weight_decay,
-                "device": self.device,
-            }
-        return found
 
 
 def refuse_schedule(schedule: Schedule, scope: str) -> None:
@@ -101,28 +52,29 @@ def refuse_schedule(schedule: Schedule, scope: str) -> None:
 class Subject:
     """The marked encoder of a request, the unlabelled batches that a criterion may look at, and recovery."""
 
-    def __init__(self, request: Request, recorder: Recorder) -> None:
+    def __init__(self, request: PruneRequest, recorder: Recorder) -> None:
         torch.set_num_threads(request.threads)
-        refuse_schedule(request.schedule, request.scope)
-        self.request, self.recorder = request, recorder
+        self.schedule = Schedule(request.rounds, request.recovery, request.epochs, request.learning_rate)
+        refuse_schedule(self.schedule, request.scope)
+        self.request, self.recorder, self.recipe = request, recorder, trained_by(request)
         images = read_data(request.data, recorder)
         trained = request.encoder / "objective.safetensors"
         self.weights_file = request.marked / "encoder.safetensors"
         recorder.reads(request.encoder / RECEIPT, trained, request.marked / RECEIPT, self.weights_file)
         self.encoder = read_encoder(self.weights_file)
         self.projector = read_tensors(trained)[0]
-        module = registry.load("objectives", request.recipe.objective)
-        objective = module.build(self.encoder.features, generator("objective"), **request.recipe.set)
+        module = registry.load("objectives", request.objective)
+        objective = module.build(self.encoder.features, generator("objective"), **request.objective_set)
         try:
             objective.load_state_dict(self.projector)
         except RuntimeError:
-            asked = f"{request.recipe.objective} with {request.recipe.set}"
+            asked = f"{request.objective} with {request.objective_set}"
             raise PrunemarkError(f"{trained}: not of the objective {asked} on this encoder") from None
-        self.batches = Batches(images.images("train"), request.recipe.batch_size, objective.eval(), module.VIEWS)
+        self.batches = Batches(images.images("train"), request.batch_size, objective.eval(), module.VIEWS)
 
     def draws(self, purpose: str) -> torch.Generator:
         """One stream per purpose, method and seed: equal for all marks, keys and rates."""
-        return generator("prune", purpose, self.request.method, self.request.recipe.seed)
+        return generator("prune", purpose, self.request.method, self.request.seed)
 
     def pruned(self, mask_at: MaskAt) -> tuple[Encoder, Mask]:
         """The encoder and the mask after all rounds. ``mask_at(encoder, mask, rate)`` makes the next mask from what the
@@ -130,8 +82,8 @@ class Subject:
         """
         working = copy.deepcopy(self.encoder)
         mask = {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in weights(working).items()}
-        recovery, random = self.recoveries()[self.request.schedule.recovery], self.draws("recovery")
-        for rate in round_rates(self.request.rate, self.request.schedule.rounds):
+        recovery, random = self.recoveries()[self.schedule.recovery], self.draws("recovery")
+        for rate in round_rates(self.request.rate, self.schedule.rounds):
             mask = mask_at(working, mask, rate)
             working = recovery(masks.apply(working, mask), mask, random)
         return working, mask
@@ -146,10 +98,10 @@ class Subject:
     def fine_tune(self, encoder: Encoder, mask: Mask, random: torch.Generator) -> Encoder:
         """Epochs of the encoder's own training, in every round from its own trained projector on; gradients of removed
         weights are zero, so that neither decay nor momentum moves them."""
-        resolved, schedule = resolve_device(self.request.device or "auto"), self.request.schedule
+        resolved, schedule = resolve_device(self.request.device), self.schedule
         seed = int(torch.randint(2**31, (1,), generator=random))
         recipe = replace(
-            self.request.recipe,
+            self.recipe,
             epochs=schedule.epochs,
             learning_rate=schedule.learning_rate,
             warmup_epochs=0,

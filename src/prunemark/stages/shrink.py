@@ -17,19 +17,20 @@ from prunemark.pruning.channel_groups import shrink as shrunk
 from prunemark.pruning.channels import Kept, channel_mask, keep_channels
 from prunemark.pruning.mask import Mask
 from prunemark.receipts.receipt import Recorder, sha256_file
+from prunemark.requests.stage_requests import ShrinkRequest
 from prunemark.stages.prune import sparsity
-from prunemark.stages.pruning_run import Request, Subject
+from prunemark.stages.pruning_run import Subject
 
 
-def shrink(request: Request) -> None:
+def shrink(request: ShrinkRequest) -> None:
     """Score the channels, remove the share ``rate`` of those that can go, write what is left and what went."""
-    recorder = Recorder("shrink", request.out, request.parameters(), request.recipe.seed)
+    recorder = Recorder("shrink", request.out, request.parameters(), request.seed)
     subject = Subject(request, recorder)
     criterion, found = registry.load("structured", request.method), groups(subject.encoder)
     kept: Kept = {}
 
     def mask_at(encoder: Encoder, before: Mask, rate: str) -> Mask:
-        scores = criterion.scores(encoder, found, subject.batches, subject.draws("scores"), **request.settings)
+        scores = criterion.scores(encoder, found, subject.batches, subject.draws("scores"), **request.set)
         for name, alive in kept.items():
             scores[name] = scores[name].double().masked_fill(~alive, float("-inf"))
         kept.update(keep_channels(found, scores, rate, request.scope))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from prunemark.model.encoder import Architecture, Encoder, snap
 from prunemark.model.training import Recipe, Trainer, initialise
 from prunemark.receipts.meaning import identity
 from prunemark.receipts.receipt import Recorder, loaded_code
+from prunemark.requests.stage_requests import TrainRequest
 from prunemark.stages.split_data import Data, read_data, resolve_device
 
 CHECKPOINTS = Path(".prunemark/checkpoints")
@@ -32,28 +33,22 @@ Watcher = Callable[[Encoder, Data], dict[str, float]]
 
 
 def train(
-    data: Path,
-    architecture: str,
-    width: int,
-    recipe: Recipe,
-    threads: int,
-    device: str,
-    out: Path,
+    request: TrainRequest,
     listen: Listener = lambda epoch, metrics: None,
     watch: Watcher = lambda encoder, images: {},
 ) -> None:
-    """Train as ``recipe`` says on the train split of a data/raw folder; ``listen`` hears the metrics of each epoch, and
-    what ``watch`` says of the encoder, which stands in the journal and changes no result.
+    """Train on the train split of a data/raw folder; ``listen`` hears the metrics of each epoch, and what ``watch`` says
+    of the encoder, which stands in the journal and changes no result.
 
     Raises:
         PrunemarkError: a loss that is not finite (`Trainer.run_epoch`), or a CUDA device that is not there.
     """
-    torch.set_num_threads(threads)
-    recorder = Recorder("train", out, train_parameters(data, architecture, width, recipe, threads, device, out))
-    recorder.seed = recipe.seed
-    images = read_data(data, recorder)
-    spec = Architecture(architecture, width, images.size)
-    resolved = resolve_device(device)
+    torch.set_num_threads(request.threads)
+    recipe, out = Recipe(**{part.name: getattr(request, part.name) for part in fields(Recipe)}), request.out
+    recorder = Recorder("train", out, request.parameters(), request.seed)
+    images = read_data(request.data, recorder)
+    spec = Architecture(request.architecture, request.width, images.size)
+    resolved = resolve_device(request.device)
     trainer = Trainer(initialise(spec, images.mean, images.std, recipe.seed), recipe, resolved)
 
     checkpoint = CHECKPOINTS / checkpoint_name(recorder)
@@ -80,29 +75,6 @@ def train(
     recorder.wrote("encoder.safetensors", "objective.safetensors", "training.json")
     recorder.finish()
     shutil.rmtree(checkpoint, ignore_errors=True)
-
-
-def train_parameters(
-    data: Path, architecture: str, width: int, recipe: Recipe, threads: int, device: str, out: Path
-) -> dict[str, Any]:
-    return {
-        "data": data.as_posix(),
-        "objective": recipe.objective,
-        "set": recipe.set,
-        "architecture": architecture,
-        "width": width,
-        "epochs": recipe.epochs,
-        "batch-size": recipe.batch_size,
-        "optimizer": recipe.optimizer,
-        "learning-rate": recipe.learning_rate,
-        "warmup-epochs": recipe.warmup_epochs,
-        "momentum": recipe.momentum,
-        "weight-decay": recipe.weight_decay,
-        "seed": recipe.seed,
-        "threads": threads,
-        "device": device,
-        "out": out.as_posix(),
-    }
 
 
 def progress_bar(epoch: int, epochs: int) -> Callable[[Iterable[Tensor]], Iterable[Tensor]]:

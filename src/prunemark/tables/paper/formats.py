@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from prunemark.errors import PrunemarkError
+from prunemark.point import Point
 from prunemark.questions.sources import Run, open_run
 from prunemark.tables.paper import landmark_tables, table_text
-from prunemark.tables.paper.plain_numbers import numbers
-from prunemark.tables.paper.points import PLACE, Marked, marked_encoders
+from prunemark.tables.paper.plain_numbers import named_columns, numbers
+from prunemark.tables.paper.points import Marked, marked_encoders
 
 # What fits on a page; a longer table breaks over pages.
 LONGEST = 40
@@ -35,7 +36,7 @@ def paper(place: Path, wanted: str) -> str:
 def tables(run: Run, encoders: list[Marked]) -> Iterator[Table]:
     """Label, caption and cells of every table: the points of each marked encoder, then its landmarks."""
     for marked in encoders:
-        name = "-".join(dict.fromkeys(marked.place))
+        name = "-".join(dict.fromkeys(name for name in marked.point if name))
         points = pd.DataFrame(table_text.rows(marked), columns=table_text.headings(marked))
         yield f"tab:{name}", table_text.caption(marked), points
         headings, rows = landmark_tables.table(run, marked)
@@ -69,7 +70,7 @@ def markdown(run: Run, encoders: list[Marked]) -> str:
 def comma(run: Run, encoders: list[Marked]) -> str:
     """One table, since a CSV file is one; the landmarks have landmarks.csv."""
     frame = pd.DataFrame([row for marked in encoders for row in numbers(marked)])
-    frame = frame.drop_duplicates([*PLACE, "pruner", "rate"])  # controls stand beside every marked encoder
+    frame = frame.drop_duplicates([*named_columns(Point())])  # controls stand beside every marked encoder
     written: str = frame.to_csv(index=False, lineterminator="\n")
     return written
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prunemark.page.tables import HEADS
+from prunemark.point import Point
 from prunemark.questions.sources import LANDMARKS, Row, Run, rows_of
 from prunemark.results.landmarks import WORDS
 from prunemark.tables.paper.points import Marked
@@ -16,8 +17,7 @@ def landmark_rows(run: Run, marked: Marked) -> dict[str, dict[Key, Row]]:
     raw = run.read(LANDMARKS)
     found: dict[str, dict[Key, Row]] = {}
     for row in rows_of(raw, LANDMARKS) if raw else []:
-        place = tuple(row[name] for name in ("dataset", "encoder", "watermark", "probe_dataset"))
-        if place == marked.place and row["head"] != "knn":
+        if Point.from_row(row).under("", "") == marked.point and row["head"] != "knn":
             found.setdefault(row["pruner"], {})[row["what"], row["head"], row["check"]] = row
     return found
 
@@ -26,7 +26,7 @@ def table(run: Run, marked: Marked) -> tuple[list[str], list[list[str]]]:
     """Headings and cells; no rows where the run has no landmarks."""
     found = landmark_rows(run, marked)
     keys = sorted(dict.fromkeys(key for rows in found.values() for key in rows), key=lambda key: key[0] != "knee")
-    tried = {pruner: [p.rate for p in marked.points if p.way == pruner] for pruner in found}
+    tried = {pruner: [v.rate for v in marked.variants if v.way == pruner] for pruner in found}
     rows = [[pruner, *(cell(by_key.get(key), tried[pruner]) for key in keys)] for pruner, by_key in found.items()]
     return ["pruner", *map(heading, keys)], rows
 
@@ -60,10 +60,11 @@ def short(rate: str) -> str:
 
 
 def caption(marked: Marked) -> str:
-    dataset, encoder, watermark, _ = marked.place
+    point = marked.point
     kinds = "95 % intervals" if marked.seeds == 1 else intervals(marked.seeds)
     return (
-        f"Where pruning begins to matter: {encoder} trained on {dataset}, watermark {watermark}. Knee: the largest "
-        "rate tried such that it and all smaller ones keep accuracy within 1 point. Half-life: the rate where AuthSR "
+        f"Where pruning begins to matter: {point.encoder} trained on {point.dataset}, watermark {point.watermark}. "
+        "Knee: the largest rate tried such that it and all smaller ones keep accuracy within 1 point. Half-life: the "
+        "rate where AuthSR "
         f"or VerSR falls below 50 %. In brackets: {kinds}."
     )

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from prunemark.tables.paper.points import MEASURED, ORIGINAL, PLACE, REFITTED, SUCCESS, Marked, Point, Quantity
+from prunemark.point import ORIGINAL, Point
+from prunemark.tables.paper.points import MEASURED, REFITTED, SUCCESS, Marked, Quantity, Variant
 from prunemark.tables.paper.table_text import percent, sparsity, survives
 
 
 def numbers(marked: Marked) -> list[dict[str, str]]:
     """A row per control and point; what was not measured there is empty. Controls stand as in results.csv."""
-    dataset, encoder, _, probe = marked.place
     controls = [
-        row(marked, (dataset, encoder, point.way, probe), Point(*ORIGINAL, point.found)) for point in marked.controls
+        row(marked, marked.point._replace(watermark=control.way), Variant(*ORIGINAL, control.found))
+        for control in marked.controls
     ]
-    return [*controls, *(row(marked, marked.place, point) for point in marked.points)]
+    return [*controls, *(row(marked, marked.point, variant) for variant in marked.variants)]
 
 
-def row(marked: Marked, place: tuple[str, ...], point: Point) -> dict[str, str]:
-    kind = point.found[REFITTED].interval
-    found = dict(zip(PLACE, place, strict=True)) | {"pruner": point.way, "rate": point.rate}
-    found |= {"seeds": str(marked.seeds), "images_per_seed": str(marked.images), "intervals": kind}
+def row(marked: Marked, encoder: Point, variant: Variant) -> dict[str, str]:
+    named = named_columns(encoder.under(variant.way, variant.rate))
+    kind = variant.found[REFITTED].interval
+    facts = {"seeds": str(marked.seeds), "images_per_seed": str(marked.images), "intervals": kind}
     for quantity in (*MEASURED, *marked.schemes):
-        found |= columns(point, quantity, marked.images)
-    return found
+        facts |= columns(variant, quantity, marked.images)
+    return named | facts
 
 
-def columns(point: Point, quantity: Quantity, images: int) -> dict[str, str]:
+def named_columns(point: Point) -> dict[str, str]:
+    """Where a row belongs; no two rows of the table have them alike, but for controls."""
+    return {
+        "dataset": point.dataset,
+        "encoder": point.encoder,
+        "watermark": point.watermark,
+        "probe_dataset": point.probe,
+        "pruner": point.pruner,
+        "rate": point.rate,
+    }
+
+
+def columns(variant: Variant, quantity: Quantity, images: int) -> dict[str, str]:
     """Of one quantity: the share, the ends of its interval and, of success, the counts."""
-    summary, (metric, head, check) = point.found.get(quantity), quantity
+    summary, (metric, head, check) = variant.found.get(quantity), quantity
     if metric == "sparsity":
         return {"sparsity_percent": sparsity(summary) if summary else ""}
     name, scheme = ("_".join(part for part in parts if part) for parts in ((metric, check, head), (check, head)))
@@ -38,5 +51,5 @@ def columns(point: Point, quantity: Quantity, images: int) -> dict[str, str]:
         counts = {"keys_that_succeed": "k", "keys_tried": "n"}
         found |= {f"{scheme}_{column}": str(getattr(summary, field, "")) for column, field in counts.items()}
     if metric == "VerSR":
-        found[f"{scheme}_moot"] = "yes" if survives(point, quantity) else ""
+        found[f"{scheme}_moot"] = "yes" if survives(variant, quantity) else ""
     return found

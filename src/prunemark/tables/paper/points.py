@@ -10,13 +10,13 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from prunemark.page.tables import CONTROLS
+from prunemark.point import Point
 from prunemark.questions.sources import PARAMS, Row, Run
-from prunemark.results.table import Summary, beyond, summarise
+from prunemark.results.table import Measure, Summary, beyond, summarise
 
-PLACE = ("dataset", "encoder", "watermark", "probe_dataset")
-ORIGINAL = ("original", "0")
 # Metric, head and check, as in results.csv.
 Quantity = tuple[str, str, str]
+Measured = dict[Point, dict[Quantity, Summary]]
 REFITTED = ("accuracy", "refit", "")
 MEASURED: tuple[Quantity, ...] = (
     ("sparsity", "", ""), ("accuracy", "frozen", ""), REFITTED, ("agreement", "frozen", ""),
@@ -27,7 +27,7 @@ NUMBERS: dict[str, type] = {**dict.fromkeys(FLOATS, float), "k": int, "n": int}
 
 
 @dataclass(frozen=True)
-class Point:
+class Variant:
     """A row of the table: an encoder under one pruner or alteration (``way``) at one rate or strength.
 
     ``moot``: whether a refitted head has lost more accuracy than the utility gate allows, so that nobody would steal
@@ -42,16 +42,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Marked:
-    """One marked encoder on one probe dataset: the table's points, the original first.
+    """One marked encoder (``point``) on one probe dataset: the table's rows, the original first.
 
-    ``place``: dataset, encoder, watermark and probe dataset. ``schemes``: the quantities of success, the encoder's own
+    ``schemes``: the quantities of success, the encoder's own
     mark before the checks. ``images``: test images behind every accuracy. ``gate``: by how much accuracy may fall
     before a mark is moot; ``None`` where no params.yaml says it. ``altered``: the ways that are no pruners.
     """
 
-    place: tuple[str, ...]
-    controls: list[Point]
-    points: list[Point]
+    point: Point
+    controls: list[Variant]
+    variants: list[Variant]
     schemes: list[Quantity]
     images: int
     seeds: int
@@ -65,24 +65,24 @@ def marked_encoders(run: Run) -> list[Marked]:
     Raises:
         PrunemarkError: the run has no results table.
     """
-    gate, places = utility_gate(run), grouped(run.rows)
+    gate, encoders = utility_gate(run), grouped(run.rows)
     pruners = {row["pruner"] for row in run.rows if row["metric"] == "mask_bytes"}
-    images = {placed(row): int(row["n"]) for row in run.rows if row["metric"] == "accuracy"}
-    found = []
-    for place, cells in places.items():
-        if place[2] in CONTROLS:
+    images = {encoder_of(Measure.of(row).point): int(row["n"]) for row in run.rows if row["metric"] == "accuracy"}
+    marked = []
+    for point, measured in encoders.items():
+        if point.watermark in CONTROLS:
             continue
         controls = [
-            Point(name, "", other[ORIGINAL])
+            Variant(name, "", other[control.original])
             for name in CONTROLS
-            if (other := places.get((place[0], place[1], name, place[3])))
+            if (other := encoders.get(control := point._replace(watermark=name)))
         ]
-        altered = frozenset(way for way, _ in cells if way not in pruners) - {ORIGINAL[0]}
-        seeds = cells[ORIGINAL][REFITTED].seeds
-        found.append(
-            Marked(place, controls, points_of(cells, gate), schemes(cells), images[place], seeds, gate, altered)
-        )
-    return found
+        altered = frozenset(p.pruner for p in measured if not p.is_original and p.pruner not in pruners)
+        seeds = measured[point.original][REFITTED].seeds
+        rows = variants(point, measured, gate)
+        own = schemes(point, measured)
+        marked.append(Marked(point, controls, rows, own, images[point], seeds, gate, altered))
+    return marked
 
 
 def utility_gate(run: Run) -> float | None:
@@ -90,19 +90,19 @@ def utility_gate(run: Run) -> float | None:
     return None if raw is None else float(YAML(typ="safe").load(io.BytesIO(raw))["utility_drop"])
 
 
-def placed(row: Row) -> tuple[str, ...]:
-    return tuple(row[name] for name in PLACE)
+def encoder_of(point: Point) -> Point:
+    return point.under("", "")
 
 
-def grouped(rows: Iterable[Row]) -> dict[tuple[str, ...], dict[tuple[str, str], dict[Quantity, Summary]]]:
-    """By place, way and rate: what was measured there, over seeds and keys."""
+def grouped(rows: Iterable[Row]) -> dict[Point, Measured]:
+    """By marked encoder: what was measured under each pruner and rate, over seeds and keys."""
     used = {metric for metric, _, _ in MEASURED} | {*SUCCESS}
-    found: dict[tuple[str, ...], dict[tuple[str, str], dict[Quantity, Summary]]] = {}
+    encoders: dict[Point, Measured] = {}
     for summary in summarise([typed(row) for row in rows if row["metric"] in used]):
-        at = summary.place
-        cells = found.setdefault(placed(at), {})
-        cells.setdefault((at["pruner"], at["rate"]), {})[at["metric"], at["head"], at["check"]] = summary
-    return found
+        point, check, head, metric = summary.measure
+        measured = encoders.setdefault(encoder_of(point), {})
+        measured.setdefault(point, {})[metric, head, check] = summary
+    return encoders
 
 
 def typed(row: Row) -> dict[str, Any]:
@@ -110,18 +110,23 @@ def typed(row: Row) -> dict[str, Any]:
     return {name: NUMBERS.get(name, str)(text) for name, text in row.items() if text}
 
 
-def points_of(cells: dict[tuple[str, str], dict[Quantity, Summary]], gate: float | None) -> list[Point]:
+def variants(encoder: Point, measured: Measured, gate: float | None) -> list[Variant]:
     """The original first, then way after way, by rate."""
-    order = {way: i for i, way in enumerate(dict.fromkeys(way for way, _ in cells))} | {ORIGINAL[0]: -1}
-    ranked = sorted(cells, key=lambda cell: (order[cell[0]], float(cell[1])))
-    before = cells[ORIGINAL][REFITTED].value
+    ways = dict.fromkeys(point.pruner for point in measured if not point.is_original)
+    order = {way: i for i, way in enumerate((encoder.original.pruner, *ways))}
+    before = measured[encoder.original][REFITTED].value
     return [
-        Point(*cell, cells[cell], gate is not None and beyond(before, cells[cell][REFITTED].value, gate))
-        for cell in ranked
+        Variant(
+            point.pruner,
+            point.rate,
+            measured[point],
+            gate is not None and beyond(before, measured[point][REFITTED].value, gate),
+        )
+        for point in sorted(measured, key=lambda point: (order[point.pruner], float(point.rate)))
     ]
 
 
-def schemes(cells: dict[tuple[str, str], dict[Quantity, Summary]]) -> list[Quantity]:
-    found = dict.fromkeys(quantity for cell in cells.values() for quantity in cell if quantity[0] in SUCCESS)
-    own = next(iter(next(iter(cells.values())).values())).place["watermark"]
-    return sorted(found, key=lambda quantity: quantity[2] != own)
+def schemes(encoder: Point, measured: Measured) -> list[Quantity]:
+    """Those of success, the encoder's own mark first."""
+    quantities = dict.fromkeys(q for summaries in measured.values() for q in summaries)
+    return sorted((q for q in quantities if q[0] in SUCCESS), key=lambda quantity: quantity[2] != encoder.watermark)

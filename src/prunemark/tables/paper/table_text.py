@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from prunemark.page.tables import CONTROLS, HEADS
 from prunemark.results.table import BOOTSTRAP_SEEDS, Summary
-from prunemark.tables.paper.points import MEASURED, SUCCESS, Marked, Point, Quantity
+from prunemark.tables.paper.points import MEASURED, SUCCESS, Marked, Quantity, Variant
 
 FINE = 1000
 ABSENT = "-"
@@ -28,31 +28,31 @@ def heading(quantity: Quantity) -> str:
 
 
 def rows(marked: Marked) -> list[list[str]]:
-    """The cells of the table as text: controls, the original, then every point."""
-    return [row(marked, point) for point in (*marked.controls, *marked.points)]
+    """The cells of the table as text: controls, the original, then every variant."""
+    return [row(marked, variant) for variant in (*marked.controls, *marked.variants)]
 
 
-def row(marked: Marked, point: Point) -> list[str]:
-    found = [cell(point, quantity, marked.images) for quantity in (*MEASURED, *marked.schemes)]
-    return [CONTROLS.get(point.way, point.way), point.rate or ABSENT, *found]
+def row(marked: Marked, variant: Variant) -> list[str]:
+    found = [cell(variant, quantity, marked.images) for quantity in (*MEASURED, *marked.schemes)]
+    return [CONTROLS.get(variant.way, variant.way), variant.rate or ABSENT, *found]
 
 
-def cell(point: Point, quantity: Quantity, images: int) -> str:
-    summary = point.found.get(quantity)
+def cell(variant: Variant, quantity: Quantity, images: int) -> str:
+    summary = variant.found.get(quantity)
     if summary is None:
         return ABSENT
     if quantity[0] == "sparsity":
         return sparsity(summary)
     if quantity[0] not in SUCCESS:
         return percent(summary.value, images) + interval(summary, images)
-    mark = MOOT if survives(point, quantity) else ""
+    mark = MOOT if survives(variant, quantity) else ""
     return f"{summary.k} of {summary.n}{interval(summary, summary.n or 0)}{mark}"
 
 
-def survives(point: Point, quantity: Quantity) -> bool:
+def survives(variant: Variant, quantity: Quantity) -> bool:
     """Whether a mark is found in an encoder that nobody would steal."""
-    summary = point.found.get(quantity)
-    return quantity[0] == "VerSR" and point.moot and summary is not None and summary.value > 0
+    summary = variant.found.get(quantity)
+    return quantity[0] == "VerSR" and variant.moot and summary is not None and summary.value > 0
 
 
 def sparsity(summary: Summary) -> str:
@@ -77,11 +77,11 @@ def intervals(seeds: int) -> str:
 
 
 def caption(marked: Marked) -> str:
-    dataset, encoder, watermark, probe = marked.place
-    where = f" probed on {probe}" if probe != dataset else ""
+    point = marked.point
+    where = f" probed on {point.probe}" if point.probe != point.dataset else ""
     means = f", means over {marked.seeds} seeds" if marked.seeds > 1 else ", one seed"
     said = [
-        f"{encoder} trained on {dataset}{where}, watermark {watermark}.",
+        f"{point.encoder} trained on {point.dataset}{where}, watermark {point.watermark}.",
         f"Accuracy and agreement with the original: % of {marked.images:,} test images{means}.",
     ]
     said += ["AuthSR, VerSR: keys that succeed of keys tried, intervals in %."] if marked.schemes else []
@@ -94,6 +94,6 @@ def moot(marked: Marked) -> list[str]:
         return []
     if marked.gate is None:
         return ["Whether a mark that survives is moot is not said: the run has no params.yaml."]
-    if not any(survives(point, quantity) for point in marked.points for quantity in marked.schemes):
+    if not any(survives(variant, quantity) for variant in marked.variants for quantity in marked.schemes):
         return []
     return [f"{MOOT}: moot, a refitted head has lost more than {100 * marked.gate:g} points."]
