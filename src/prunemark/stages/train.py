@@ -37,8 +37,10 @@ def train(
     listen: Listener = lambda epoch, metrics: None,
     watch: Watcher = lambda encoder, images: {},
 ) -> None:
-    """Train on the train split of a data/raw folder; ``listen`` hears the metrics of each epoch, and what ``watch`` says
-    of the encoder, which stands in the journal and changes no result.
+    """Train on the train split of a data/raw folder.
+
+    ``listen`` hears the metrics of each epoch, and what ``watch`` says of the encoder: that stands in the journal and
+    changes no result.
 
     Raises:
         PrunemarkError: a loss that is not finite (`Trainer.run_epoch`), or a CUDA device that is not there.
