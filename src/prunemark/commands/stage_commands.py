@@ -24,17 +24,11 @@ from prunemark.requests.stage_requests import ReportRequest, TrainRequest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
+# A command per request, by its name; that of the report has two forms, and is written below.
 REQUESTS = {
-    "fetch": stage_requests.FetchRequest,
-    "train": TrainRequest,
-    "watermark": stage_requests.WatermarkRequest,
-    "check": stage_requests.CheckRequest,
-    "prune": stage_requests.PruneRequest,
-    "shrink": stage_requests.ShrinkRequest,
-    "alter": stage_requests.AlterRequest,
-    "evaluate": stage_requests.EvaluateRequest,
-    "latency": stage_requests.LatencyRequest,
-    "control": stage_requests.ControlRequest,
+    name.removesuffix("Request").lower(): kind
+    for name, kind in vars(stage_requests).items()
+    if isinstance(kind, type) and issubclass(kind, Request) and kind not in (Request, ReportRequest)
 }
 
 
