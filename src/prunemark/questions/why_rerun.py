@@ -35,7 +35,7 @@ def why_rerun(which: str | None) -> Iterator[str]:
     own = [entry for entry in pending if entry.reasons]
     alike: dict[tuple[str, ...], list[Pending]] = {}
     for entry in own:
-        alike.setdefault((MISSING,) if entry.cause == MISSING else entry.reasons, []).append(entry)
+        alike.setdefault((MISSING,) if entry.reasons[0].endswith(" is missing") else entry.reasons, []).append(entry)
     groups = list(alike.values())
     for group in groups[:MOST_GROUPS]:
         yield from described(group)
