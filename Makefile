@@ -2,9 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JS := $(VENV)/js
+# Exact versions, and no lock file: that would name the registry from which somebody took them.
+JS_PACKAGES := typescript@7.0.2 eslint@10.15.0 @eslint/js@10.0.1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check bench slow crate-check clean
+.PHONY: run test check check-js bench slow crate-check clean
 
 run: $(VENV)/run
 	$(BIN)/prunemark build
@@ -16,12 +19,17 @@ test: $(VENV)/dev
 slow: $(VENV)/dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow
 
-check: $(VENV)/dev
+check: $(VENV)/dev check-js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --lint
+
+# The page's scripts: types by TypeScript (tsconfig.json), then the linter (eslint.config.cjs).
+check-js: $(JS)/done
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(JS)/node_modules/.bin/tsc --project tsconfig.json
+	PATH="$(CURDIR)/$(BIN):$$PATH" NODE_PATH=$(JS)/node_modules $(JS)/node_modules/.bin/eslint src/prunemark/page
 
 # roc-validator pins packages that prunemark uses in other versions, so it has an environment of its own; rocrate 0.13
 # is the one that holds a copy of RO-Crate 1.1's terms.
@@ -47,6 +55,12 @@ $(VENV)/run: pyproject.toml constraints.txt
 
 $(VENV)/dev: $(VENV)/run
 	$(PIP) --editable '.[dev]'
+	touch $@
+
+# Node.js and npm come from the dev extra.
+$(JS)/done: $(VENV)/dev Makefile
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm install --prefix $(JS) --no-save --no-package-lock --no-audit --no-fund \
+	--ignore-scripts --loglevel error $(JS_PACKAGES)
 	touch $@
 
 $(VENV)/bench: $(VENV)/run

@@ -22,14 +22,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunemark import access, zygote
-from prunemark._torchvision import torchvision
-from prunemark.encoder import BATCH, Encoder, to_float
-from prunemark.hardware import precision
+from prunemark.engine import forkserver
+from prunemark.marking import suspect_views as access
+from prunemark.methods.datasets._torchvision import torchvision
 from prunemark.metrics.head import fit_head
 from prunemark.metrics.intervals import paired_difference
-from prunemark.record import Recorder, cpu_model
-from prunemark.stages import _data, evaluate
+from prunemark.model.encoder import BATCH, Encoder, to_float
+from prunemark.model.hardware import precision
+from prunemark.receipts.receipt import Recorder, cpu_model
+from prunemark.requests.stage_requests import EvaluateRequest
+from prunemark.stages import evaluate
+from prunemark.stages import split_data as _data
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 5
@@ -104,14 +107,16 @@ def split(parameters: dict[str, Any]) -> tuple[dict[str, float], list[Tensor], E
 
 def run_evaluate(parameters: dict[str, Any]) -> None:
     evaluate.evaluate(
-        Path(parameters["data"]),
-        Path(parameters["marked"]),
-        [Path(folder) for folder in parameters["check"]],
-        Path(parameters["pruned"]),
-        Path(parameters["original"]),
-        parameters["head-images"],
-        parameters["threads"],
-        Path(parameters["out"]),
+        EvaluateRequest(
+            data=Path(parameters["data"]),
+            marked=Path(parameters["marked"]),
+            check=[Path(folder) for folder in parameters["check"]],
+            pruned=Path(parameters["pruned"]),
+            original=Path(parameters["original"]),
+            head_images=parameters["head-images"],
+            threads=parameters["threads"],
+            out=Path(parameters["out"]),
+        )
     )
 
 
@@ -136,17 +141,17 @@ def cell() -> None:
         parts = {name: statistics.median(found[name] for found, _, _ in rounds) for name in rounds[0][0]}
         _, shown, encoder = rounds[0]
         whole = statistics.median(seconds(lambda: subprocess.run(command, check=True)) for _ in range(ROUNDS))
-        with zygote.started() as environment:
+        with forkserver.started() as environment:
             forked = [seconds(lambda: subprocess.run(command, check=True, env=os.environ | environment))
                       for _ in range(ROUNDS + 1)]  # fmt: skip
-        in_build = statistics.median(forked[1:])  # the first waits for the zygote's imports
+        in_build = statistics.median(forked[1:])  # the first waits for the fork server's imports
         kinds = [torch.float32, torch.bfloat16]
         bare = {kind: statistics.median(bare_forward(encoder, shown, kind) for _ in range(3)) for kind in kinds}
     print(f"one cell by hand: {whole:.2f} s, of which")
     print(f"  start-up {whole - sum(parts.values()):.2f} s")
     for name, took in parts.items():
         print(f"  {name} {took:.2f} s")
-    print(f"the same cell in a build, where a zygote has imported PyTorch before: {in_build:.2f} s")
+    print(f"the same cell in a build, where a fork server has imported PyTorch before: {in_build:.2f} s")
     for kind, took in bare.items():
         named = str(kind) if kind == torch.float32 else f"autocast to {kind}"
         native = "" if kind in (torch.float32, precision("cpu")) else ", emulated by this processor"

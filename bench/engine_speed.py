@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from prunemark import delegate, zygote
+from prunemark.engine import forkserver, forkserver_client
 
 ROUNDS = 5
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +39,7 @@ def over_start(name: str, start: tuple[str, ...], empty: tuple[str, ...]) -> Non
 
 def job_overhead(name: str, address: dict[str, str]) -> None:
     """The time of a stage process that its journal does not count: interpreter, imports, command line; ``address``
-    leads it to a zygote, as in a build.
+    leads it to a fork server, as in a build.
     """
     for stage in ("pruned", "scores"):
         entries = sorted((ROOT / "data/journal" / stage).rglob("*.json"))
@@ -59,7 +59,7 @@ def job_overhead(name: str, address: dict[str, str]) -> None:
 
 
 def wait_for(address: dict[str, str]) -> dict[str, str]:
-    while not Path(address[delegate.ADDRESS]).exists():
+    while not Path(address[forkserver_client.ADDRESS]).exists():
         time.sleep(0.1)
     return address
 
@@ -88,7 +88,7 @@ def main() -> None:
     over_start("snakemake, nothing to do", ("snakemake", "--version"), ("snakemake", "--cores", "2"))
     over_start("dvc repro, nothing to do", ("dvc", "--version"), ("dvc", "repro"))
     job_overhead("by hand", {})
-    with zygote.started() as address:
+    with forkserver.started() as address:
         job_overhead("in a build", wait_for(address))
     plan_three_thousand()
 

@@ -6,7 +6,7 @@ momentum, projection to 128 values:
 ``lightly``       lightly's SimCLR example as it stands: SimCLRTransform(input_size=32) on PIL images, a DataLoader with
                   two persistent workers, SimCLRProjectionHead, NTXentLoss, each view through the model by itself, fp32
 ``lightly bf16``  the same, the forward pass under bf16 autocast; left out where the processor would emulate bf16
-``prunemark``     `prunemark.training.Trainer.run_epoch`, as the stage ``train`` calls it, in the precision it chooses
+``prunemark``     `prunemark.model.training.Trainer.run_epoch`, as the stage ``train`` calls it, in its own precision
 ``model step``    the same encoder, objective and optimizer as prunemark, on views that are ready: what remains if
                   data and augmentation were free
 
@@ -28,13 +28,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from prunemark import methods
-from prunemark._torchvision import torchvision
-from prunemark.encoder import Architecture
-from prunemark.hardware import precision
-from prunemark.randomness import draw_parameters, generator
-from prunemark.record import cpu_model
-from prunemark.training import Recipe, Trainer, initialise
+from prunemark import registry
+from prunemark.methods.datasets._torchvision import torchvision
+from prunemark.model.encoder import Architecture
+from prunemark.model.hardware import precision
+from prunemark.model.randomness import draw_parameters, generator
+from prunemark.model.training import Recipe, Trainer, initialise
+from prunemark.receipts.receipt import cpu_model
 
 torchvision()  # before lightly, which imports it
 
@@ -66,7 +66,7 @@ class PilImages(Dataset[tuple[Any, int]]):
 
 def lightly(width: int, images: Tensor, bf16: bool) -> Variant:
     """lightly's example with its own DataLoader workers, which live as long as the variant."""
-    backbone = draw_parameters(methods.load("encoders", "resnet18").backbone(width, SIDE), generator("bench", width))
+    backbone = draw_parameters(registry.load("encoders", "resnet18").backbone(width, SIDE), generator("bench", width))
     model = nn.Sequential(backbone, SimCLRProjectionHead(backbone.features, backbone.features, 128))
     loader = DataLoader(
         PilImages(images), batch_size=BATCH, shuffle=True, drop_last=True, num_workers=WORKERS, persistent_workers=True

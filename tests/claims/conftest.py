@@ -31,6 +31,6 @@ def kept_rows() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def kept_params() -> dict[str, Any]:
-    from prunemark.params_file import read_params
+    from prunemark.plan.params_file import read_params
 
     return read_params(EXAMPLE / "params.yaml").model_dump(mode="json")

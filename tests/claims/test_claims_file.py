@@ -11,7 +11,7 @@ from prunemark.claims.file import read_claims
 from prunemark.claims.sentences import predicate
 from prunemark.claims.verdicts import judge
 from prunemark.errors import PrunemarkError
-from prunemark.params_file import read_params
+from prunemark.plan.params_file import read_params
 
 ROOT = Path(__file__).parents[2]
 GOOD = """\

@@ -61,7 +61,7 @@ def test_more_trials_of_the_same_shares_are_narrower(n, times, data):
 
 
 def success(seed: int, k: int, n: int = 20, key: int = 0) -> dict[str, object]:
-    from prunemark.scores import share
+    from prunemark.results.scores import share
 
     return {"seed": str(seed), "key": str(key), **share("AuthSR", "keys", k, n)}
 
@@ -107,7 +107,7 @@ def test_few_seeds_reach_from_the_lowest_to_the_highest_end():
 
 
 def test_images_are_the_same_for_every_copy_and_seed():
-    from prunemark.scores import share
+    from prunemark.results.scores import share
 
     rows = [{"seed": s, "key": k, **share("accuracy", "images", 50, 100, head="refit")} for s in "01" for k in "012"]
     found = estimate(numbered(*rows))
@@ -116,7 +116,7 @@ def test_images_are_the_same_for_every_copy_and_seed():
 
 
 def test_from_five_seeds_on_the_interval_is_the_bootstraps_of_the_report():
-    from prunemark.results import summary
+    from prunemark.results.table import summary
 
     rows = [success(seed, k) for seed, k in enumerate((3, 9, 12, 15, 18))]
     found, stated = estimate(numbered(*rows)), summary({}, rows)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prunemark.claims.schema import Claim
 from prunemark.claims.verdicts import judge
 from prunemark.errors import PrunemarkError
-from prunemark.scores import share, single
+from prunemark.results.scores import share, single
 
 S, R, N = "supported", "refuted", "not decidable"
 ASKED = {

@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from audited import Audited
+
 from repository import Repository
 
 # What the first level asks others about, which takes all of its time, and what it does not read.

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from prunemark import grid
 from prunemark.claims.file import read_claims
-from prunemark.files import canonical_json, read_json, write_bytes, write_json
-from prunemark.layout import CLAIMS
-from prunemark.params_file import read_params
+from prunemark.disk.files import canonical_json, read_json, write_bytes, write_json
+from prunemark.disk.tensors import read_arrays, read_tensors, write_arrays, write_tensors
+from prunemark.plan import grid
+from prunemark.plan.folders import CLAIMS
+from prunemark.plan.params_file import read_params
 from prunemark.provenance.audit import rescore
-from prunemark.provenance.chain import named_here
 from prunemark.provenance.sample import drawn
-from prunemark.record import sha256_file
+from prunemark.receipts.chain import named_here
+from prunemark.receipts.receipt import sha256_file
 from prunemark.stages.report import compose, conditions
-from prunemark.store import read_arrays, read_tensors, write_arrays, write_tensors
 
 Refresh = Callable[[Any, dict[str, Any]], None]
 

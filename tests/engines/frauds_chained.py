@@ -14,6 +14,10 @@ import forge
 from edits import Edit, flipped, hash_anew, replaced
 from places import JOURNAL, MARKED, PRUNED, REPORT, SCORES
 
+from prunemark.receipts.meaning import identity
+
+EDIT = ('MAGIC = b"PMK1"', 'MAGIC = b"PM" b"K1" * 1')
+
 
 def remove_a_rate(folder: Path) -> None:
     for name in (PRUNED, SCORES):
@@ -42,12 +46,25 @@ def link_into_data(folder: Path) -> None:
 
 def edit_code_and_receipts(folder: Path) -> None:
     """Other code than the commit's, which every receipt then names as if it had run."""
-    forge.replace(folder / "src/prunemark/mask.py", '"""From scores', '"""By scores')
+    forge.replace(folder / "src/prunemark/pruning/mask.py", *EDIT)
 
     def name_it(step: object, receipt: dict[str, Any]) -> None:
-        receipt["code"] = {name: forge.sha256_file(Path(name)) for name in receipt["code"]}
+        receipt["code"] = {name: identity(name, Path(name).read_bytes()) for name in receipt["code"]}
 
+    for path in (folder / "data/journal").rglob("*.json"):
+        forge.edit_json(path, lambda entry: entry.update(code=bytes_here(folder, entry["code"])))
     forge.forge(folder, name_it)
+
+
+def bytes_here(folder: Path, code: dict[str, str]) -> dict[str, str]:
+    return {name: forge.sha256_file(folder / name) for name in code}
+
+
+def bytes_that_did_not_run(folder: Path) -> None:
+    """A journal that names other bytes than the commit's, of code with the same meaning."""
+    forge.replace(folder / "src/prunemark/pruning/mask.py", '"""From scores', '"""By scores')
+    forge.edit_json(folder / JOURNAL, lambda entry: entry.update(code=bytes_here(folder, entry["code"])))
+    forge.forge(folder)
 
 
 def delete_journals(folder: Path) -> None:
@@ -72,7 +89,11 @@ def replace_in_git(folder: Path) -> None:
             ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
         ).stdout.strip()
 
-    git("replace", git("rev-parse", "HEAD:src/prunemark/mask.py"), git("hash-object", "-w", "src/prunemark/mask.py"))
+    git(
+        "replace",
+        git("rev-parse", "HEAD:src/prunemark/pruning/mask.py"),
+        git("hash-object", "-w", "src/prunemark/pruning/mask.py"),
+    )
 
 
 def names_commit(change: Callable[[str], str | None]) -> Edit:
@@ -90,7 +111,7 @@ def stale_code(folder: Path) -> None:
 
     def name_the_earlier(step: Any, receipt: dict[str, Any]) -> None:
         if str(step.folder) == PRUNED:
-            receipt["code"]["src/prunemark/mask.py"] = forge.sha256_file(Path("src/prunemark/errors.py"))
+            receipt["code"]["src/prunemark/pruning/mask.py"] = receipt["code"]["src/prunemark/errors.py"]
 
     forge.forge(folder, name_the_earlier)
 
@@ -211,13 +232,20 @@ FRAUDS: dict[str, tuple[Edit, str]] = {
     ),
     "a cell copied with its receipts": (copy_a_cell, f"params.yaml: asks for method = magnitude, out = {PRUNED}"),
     "edited code": (
-        replaced("src/prunemark/mask.py", '"""From scores', '"""By scores'),
-        "src/prunemark/mask.py: sha256 is",
+        replaced("src/prunemark/pruning/mask.py", *EDIT),
+        "src/prunemark/pruning/mask.py: changed its meaning since ",
     ),
-    "a stale code hash": (stale_code, f"{PRUNED}/receipt.json: says that src/prunemark/mask.py has another sha256"),
+    "a stale code hash": (
+        stale_code,
+        f"{PRUNED}/receipt.json: says that src/prunemark/pruning/mask.py has another meaning",
+    ),
     "code that is not the commit's": (
         edit_code_and_receipts,
         f"{SCORES}/receipt.json: names code that is neither that of commit ",
+    ),
+    "code that is not the commit's: in its bytes alone": (
+        bytes_that_did_not_run,
+        f"{JOURNAL}: names code that is neither that of commit ",
     ),
     "code that is not the commit's: without a journal": (
         delete_journals,

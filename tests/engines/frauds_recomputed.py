@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from places import MARKED, MASKS, ORIGINAL, PRUNED, SCORES
 
-import prunemark.scores
+import prunemark.results.scores
 from prunemark.metrics.intervals import wilson
 
 Edit = Callable[[Path], None]
@@ -125,7 +125,7 @@ FRAUDS: dict[str, tuple[Edit, str]] = {
 
 
 def wrong_interval(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(prunemark.scores, "wilson", lambda k, n: (wilson(k, n)[0] * 1.00000001, wilson(k, n)[1]))
+    patch.setattr(prunemark.results.scores, "wilson", lambda k, n: (wilson(k, n)[0] * 1.00000001, wilson(k, n)[1]))
 
 
 # Wrong in the project's own code, which level 1 asks.

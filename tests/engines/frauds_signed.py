@@ -10,8 +10,8 @@ from typing import Any
 import forge
 from places import MARKED, ORIGINAL, PRUNED, SCORES
 
-from prunemark.encoder import state_sha256
-from prunemark.stages._pruned import read_pruned
+from prunemark.model.encoder import state_sha256
+from prunemark.stages.pruned_encoder import read_pruned
 
 CHECK = f"{MARKED}/checks/sha256"
 SEEDS = "data/encoders/tiny/simclr"

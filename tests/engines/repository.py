@@ -141,7 +141,7 @@ class Repository:
 
 def draw_images(folder: Path) -> None:
     """Write the tiny dataset in the ImageNet layout: real images of the embedded set, four classes."""
-    with np.load(ROOT / "src/prunemark/datasets/fashion-mnist-mini.npz") as archive:
+    with np.load(ROOT / "src/prunemark/methods/datasets/fashion-mnist-mini.npz") as archive:
         arrays = {name: archive[name] for name in archive.files}
     for split, count in PER_CLASS.items():
         images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]

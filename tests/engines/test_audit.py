@@ -13,6 +13,7 @@ from audited import Audited, named
 from edits import flip_bit
 from frauds_chained import TRACKED, add_a_file, edit_code_and_receipts
 from places import JOURNAL, PRUNED, REPORT
+
 from repository import Repository
 
 FRAUDS = frauds_chained.FRAUDS | frauds_reported.FRAUDS
@@ -110,6 +111,20 @@ def test_a_pipe_under_data_is_named_and_not_waited_for(copy: Repository, audited
     status, lines = audited(copy)
     assert status == 1
     assert named("data/scores/pipe: neither a file nor a directory", lines)
+
+
+def test_the_page_of_data_is_accepted_as_head_has_it_and_not_otherwise(kept: Repository, audited: Audited) -> None:
+    page = kept.folder / "data/README.md"
+    assert page.is_file()
+    assert not (kept.folder / "data/.gitignore").exists()
+    assert audited(kept)[0] == 0
+    page.write_text(page.read_text() + "All of it is right.\n")
+    status, lines = audited(kept)
+    assert status == 1
+    assert named("data/README.md: unexplained: HEAD has other bytes; no reported number depends on it", lines), lines
+    kept.run("rm", "-rf", ".git")
+    status, lines = audited(kept)
+    assert status == 0
 
 
 def test_without_dvc_and_mlflow_they_are_said_to_be_unchecked(kept: Repository) -> None:

@@ -8,6 +8,7 @@ import forge
 import pytest
 from audited import named
 from frauds_signed import CLONED
+
 from repository import Repository
 
 
@@ -47,13 +48,13 @@ def test_of_several_commits_the_last_must_have_the_code_of_all(copy: Repository)
     made_at(copy, head(copy))
     assert f"in a clone at {head(copy)[:12]}" in copy.run("prunemark", "audit", "--from-clone")
 
-    copy.edit("src/prunemark/pruners/magnitude.py", "import", "import  ", count=1)
+    copy.edit("src/prunemark/methods/pruners/magnitude.py", "weight.detach().abs()", "weight.abs().detach()")
     copy.commit()
     copy.git("checkout", "-q", "HEAD~", "--", "src")
     made_at(copy, head(copy))
     done = copy.attempt("prunemark", "audit", "--from-clone")
     assert done.returncode == 1
-    assert "src/prunemark/pruners/magnitude.py: in the clone: sha256 is" in done.stdout
+    assert "src/prunemark/methods/pruners/magnitude.py: in the clone: changed its meaning since" in done.stdout
 
 
 @pytest.mark.parametrize("fraud", CLONED)

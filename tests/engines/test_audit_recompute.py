@@ -9,9 +9,9 @@ import forge
 import pytest
 from audited import Audited, holds
 from frauds_recomputed import FORMULAS, FRAUDS
-from repository import Repository
 
 from prunemark.provenance.levels import Asked
+from repository import Repository
 
 
 @pytest.mark.parametrize("fraud", FRAUDS)
@@ -47,7 +47,7 @@ def test_a_figure_that_nothing_kept_gives_is_named(
     kept: Repository, audited: Audited, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A metric that the other code does not know is a break, never skipped."""
-    import prunemark.scores as scores
+    import prunemark.results.scores as scores
 
     own = scores.accuracy_rows
     monkeypatch.setattr(scores, "accuracy_rows", lambda samples: [*own(samples), scores.single("charm", "points", 0.9)])
@@ -76,12 +76,12 @@ def leaves(tree: Any) -> Any:
 
 def test_means_and_landmarks_are_compared(kept: Repository, audited: Audited, monkeypatch: pytest.MonkeyPatch) -> None:
     """The means by code that sums wrongly, and a knee that is not there."""
-    import prunemark.landmarks
-    import prunemark.results
+    import prunemark.results.landmarks
+    import prunemark.results.table
 
-    own = prunemark.results.metrics
-    monkeypatch.setattr(prunemark.results, "metrics", lambda summaries: scaled(own(summaries)))
-    monkeypatch.setattr(prunemark.landmarks, "knee", lambda rates, changes: 0.125)
+    own = prunemark.results.table.metrics
+    monkeypatch.setattr(prunemark.results.table, "metrics", lambda summaries: scaled(own(summaries)))
+    monkeypatch.setattr(prunemark.results.landmarks, "knee", lambda rates, changes: 0.125)
     forge.forge(kept.folder)
     status, lines = audited(kept, Asked(recompute=True))
     assert status == 1

@@ -12,9 +12,9 @@ import pytest
 from audited import Audited, holds, named
 from frauds_replayed import FRAUDS, better_scores
 from places import SCORES
-from repository import Repository
 
 from prunemark.provenance.levels import Asked
+from repository import Repository
 
 
 @pytest.mark.parametrize("fraud", FRAUDS)
@@ -43,7 +43,7 @@ def test_the_intact_run_is_equal_bit_for_bit(kept: Repository, audited: Audited)
 
 def test_compiled_files_that_no_receipt_names_do_not_run(kept: Repository) -> None:
     """Python takes such a file in the place of its source, whatever that says by now."""
-    source = kept.folder / "src/prunemark/pruners/magnitude.py"
+    source = kept.folder / "src/prunemark/methods/pruners/magnitude.py"
     honest = source.read_text()
     source.write_text(honest.replace(".abs()", ""))
     assert source.read_text() != honest

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from repository import Repository
 
 ADD_A_RATE = ("rates: [0, 0.5]", "rates: [0, 0.5, 0.25]")
@@ -82,14 +83,14 @@ def test_more_epochs_rerun_training_and_all_below(copy: Repository) -> None:
 
 
 def test_an_edited_pruner_reruns_its_cells_alone(copy: Repository) -> None:
-    copy.edit("src/prunemark/pruners/magnitude.py", "Magnitude pruning:", "Pruning by magnitude:")
+    copy.edit("src/prunemark/methods/pruners/magnitude.py", "weight.detach().abs()", "weight.abs().detach()")
     assert copy.planned() == {"prune": 2, "prune_and_recover": 2, "evaluate": 4, "latency": 2, "report": 1}
     build_by("snakemake", copy)
     nothing_to_do(copy)
 
 
 def test_an_edited_scheme_reruns_from_its_marking_on(copy: Repository) -> None:
-    copy.edit("src/prunemark/watermarks/reversible.py", '"""', '"""Edited. ', count=1)
+    copy.edit("src/prunemark/methods/watermarks/reversible.py", "KIND = ", "EDITED = True\nKIND = ", count=1)
     planned = copy.planned()
     assert planned["watermark"] == 1
     assert "train" not in planned
@@ -116,7 +117,7 @@ def test_a_faulty_claim_is_one_line_before_anything_runs(copy: Repository) -> No
 
 
 def test_a_new_pruner_file_reruns_nothing(copy: Repository) -> None:
-    source = copy.folder / "src/prunemark/pruners/magnitude.py"
+    source = copy.folder / "src/prunemark/methods/pruners/magnitude.py"
     source.with_name("largest.py").write_text(source.read_text().replace(".abs()", ".abs().neg()"))
     assert copy.planned() == {}
 
@@ -176,12 +177,13 @@ def test_a_partial_target_leaves_the_dvc_lock_alone(copy: Repository) -> None:
 
 
 def test_every_code_file_that_runs_is_an_input_of_its_rule(built: Repository) -> None:
-    """What closure.py computes for a step is what the step's process really imported."""
+    """What is computed for a step is what the step's process really imported."""
     import json
 
     probe = (
-        "import json; from prunemark import closure, grid; from prunemark.params_file import read_params; "
-        "print(json.dumps({s.folder: list(closure.files(s.command, s.methods)) for s in grid.all_steps(read_params())}))"
+        "import json; from prunemark.plan import grid; from prunemark.plan.params_file import read_params; "
+        "from prunemark.receipts.code_identity import files; "
+        "print(json.dumps({s.folder: list(files(s.command, s.methods)) for s in grid.all_steps(read_params())}))"
     )
     computed = json.loads(built.run("python", "-c", probe))
     for folder, files in computed.items():

@@ -14,13 +14,13 @@ import pytest
 from audited import Audited, holds, named
 from frauds_signed import CHECK, FRAUDS, another_source, fitted_key
 from places import MARKED, PRUNED, SCORES
-from repository import Repository
 
 from prunemark.errors import PrunemarkError
 from prunemark.evidence.crate import write_crate
 from prunemark.evidence.signed import sign_crate, signed_level
 from prunemark.provenance.levels import Asked
 from prunemark.stages.verdict import export, judge
+from repository import Repository
 
 RAW = "data/raw/tiny/receipt.json"
 signing = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="there is no ssh-keygen")

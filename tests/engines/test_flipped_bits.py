@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from audited import Audited
+
 from repository import Repository
 
 KINDS = {

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import frauds_accepted
 import frauds_chained
 import frauds_recomputed
 import frauds_replayed
 import frauds_reported
 import frauds_signed
+
 from repository import ROOT
 
 CAUGHT_BY = {
-    "audit": (frauds_chained.FRAUDS, frauds_reported.FRAUDS, frauds_chained.TRACKED),
+    "audit": (
+        frauds_chained.FRAUDS,
+        frauds_reported.FRAUDS,
+        frauds_chained.TRACKED,
+        frauds_accepted.EDITED,
+        frauds_accepted.FRAUDS,
+    ),
     "--recompute": (frauds_recomputed.FRAUDS, frauds_recomputed.FORMULAS),
-    "--replay": (frauds_replayed.FRAUDS,),
+    "--replay": (frauds_replayed.FRAUDS, frauds_accepted.UNREPLAYED),
     "--from-clone": (frauds_signed.CLONED,),
     "--signed-by": (frauds_signed.FRAUDS,),
 }

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from prunemark import methods
-from prunemark.access import seen
-from prunemark.encoder import Encoder
-from prunemark.files import read_json
-from prunemark.mask import apply, masks_from_scores
-from prunemark.pruners import magnitude, random
-from prunemark.randomness import experiment_key, generator
-from prunemark.stages._data import Data
+from prunemark import registry
+from prunemark.disk.files import read_json
+from prunemark.disk.tensors import read_encoder, read_tensors, write_encoder
+from prunemark.marking.contract import Images, Secret
+from prunemark.marking.suspect_views import seen
+from prunemark.methods.pruners import magnitude, random
+from prunemark.model.encoder import Encoder
+from prunemark.model.randomness import experiment_key, generator
+from prunemark.pruning.mask import apply, masks_from_scores
+from prunemark.requests.stage_requests import FetchRequest, TrainRequest
 from prunemark.stages.fetch import fetch
+from prunemark.stages.split_data import Data
 from prunemark.stages.train import train
-from prunemark.store import read_encoder, read_tensors, write_encoder
-from prunemark.training import Recipe
-from prunemark.watermark import Images, Secret
 
 KEYS = 20
 pytestmark = pytest.mark.slow
@@ -34,10 +34,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         raw, out = Path("data/raw/mini"), Path("data/encoders/mini/simclr/0")
-        fetch("mini", "fashion-mnist-mini", {"image_size": 28}, 500, 500, raw)
-        settings = {"temperature": 0.15, "projection_dim": 128}
-        recipe = Recipe("simclr", settings, 3, 128, "sgd", 0.24, 1, 0.9, 0.0005, 0)
-        train(raw, "resnet18", 16, recipe, 1, "cpu", out)
+        size = {"image_size": 28}
+        fetch(FetchRequest(dataset="mini", method="fashion-mnist-mini", set=size, heldout=500, keypool=500, out=raw))
+        train(
+            TrainRequest(
+                data=raw,
+                objective="simclr",
+                set={"temperature": 0.15, "projection_dim": 128},
+                architecture="resnet18",
+                width=16,
+                epochs=3,
+                batch_size=128,
+                optimizer="sgd",
+                learning_rate=0.24,
+                warmup_epochs=1,
+                momentum=0.9,
+                weight_decay=0.0005,
+                seed=0,
+                threads=1,
+                device="cpu",
+                out=out,
+            )
+        )
     return root / "data"
 
 
@@ -55,7 +73,7 @@ def trained(folder: Path) -> Path:
 
 
 def marked(name: str, trained: Path, pool: Images, key: int) -> tuple[Encoder, Secret]:
-    scheme, settings = methods.load("watermarks", name), methods.complete("watermarks", name, {})
+    scheme, settings = registry.load("watermarks", name), registry.complete("watermarks", name, {})
     draw = generator("embed", name, 0, key)
     result: tuple[Encoder, Secret] = scheme.embed(
         read_encoder(trained), experiment_key(0, name, "embed", key), pool, draw, **settings
@@ -65,8 +83,8 @@ def marked(name: str, trained: Path, pool: Images, key: int) -> tuple[Encoder, S
 
 def registered(name: str, trained: Path, pool: Images, key: int) -> tuple[Encoder, Secret]:
     scheme, settings, encoder = (
-        methods.load("checks", name),
-        methods.complete("checks", name, {}),
+        registry.load("checks", name),
+        registry.complete("checks", name, {}),
         read_encoder(trained),
     )
     draw, secret_key = generator("register", name, 0, key), experiment_key(0, name, "register", key)
@@ -83,7 +101,7 @@ def pruned(encoder: Encoder, rate: str, pruner: object = magnitude, seed: int = 
 def test_reversible_gives_back_the_file_and_authenticates_only_what_is_intact(
     trained: Path, pool: Images, tmp_path: Path
 ) -> None:
-    scheme, original = methods.load("watermarks", "reversible"), trained.read_bytes()
+    scheme, original = registry.load("watermarks", "reversible"), trained.read_bytes()
     for key in range(KEYS):
         encoder, secret = marked("reversible", trained, pool, key)
         write_encoder(tmp_path / "marked.safetensors", encoder)
@@ -97,7 +115,7 @@ def test_reversible_gives_back_the_file_and_authenticates_only_what_is_intact(
 
 
 def test_sha256_authenticates_only_what_is_intact(trained: Path, pool: Images) -> None:
-    scheme = methods.load("checks", "sha256")
+    scheme = registry.load("checks", "sha256")
     encoder, secret = registered("sha256", trained, pool, 0)
     assert scheme.measure(encoder, secret).statistic == 1.0
     assert scheme.measure(pruned(encoder, "0.01"), secret).statistic == 0.0
@@ -106,7 +124,7 @@ def test_sha256_authenticates_only_what_is_intact(trained: Path, pool: Images) -
 def test_feature_digest_has_no_false_alarm_in_200_benign_re_evaluations(
     trained: Path, pool: Images, tmp_path: Path
 ) -> None:
-    scheme = methods.load("checks", "feature-digest")
+    scheme = registry.load("checks", "feature-digest")
     alarms, evaluations, threads = 0, 0, torch.get_num_threads()
     try:
         for key in range(KEYS):
@@ -125,7 +143,7 @@ def test_feature_digest_has_no_false_alarm_in_200_benign_re_evaluations(
 
 
 def test_uchida_verifies_up_to_half_pruned_under_every_right_key(trained: Path, pool: Images) -> None:
-    scheme = methods.load("watermarks", "uchida")
+    scheme = registry.load("watermarks", "uchida")
     for key in range(KEYS):
         encoder, secret = marked("uchida", trained, pool, key)
         for rate, pruner in itertools.product(("0", "0.01", "0.1", "0.3", "0.5"), (magnitude, random)):
@@ -135,7 +153,7 @@ def test_uchida_verifies_up_to_half_pruned_under_every_right_key(trained: Path, 
 def test_100_000_wrong_keys_follow_the_binomial_law(trained: Path, pool: Images) -> None:
     from scipy.stats import binom, chisquare
 
-    scheme = methods.load("watermarks", "uchida")
+    scheme = registry.load("watermarks", "uchida")
     encoder, secret = marked("uchida", trained, pool, 0)
     counts = np.zeros(65, dtype=np.int64)
     for i in range(100_000):

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import psutil
+
 from repository import Repository
 
 BUILD, REPRO = ("prunemark", "build"), ("dvc", "repro")

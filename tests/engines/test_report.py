@@ -9,14 +9,15 @@ import sys
 from pathlib import Path
 
 import vl_convert
+
 from repository import Repository
 
 READ = """
 import json, sys
 from pathlib import Path
-from prunemark import grid
+from prunemark.plan import grid
 from prunemark.claims.file import read_claims
-from prunemark.params_file import read_params
+from prunemark.plan.params_file import read_params
 from prunemark.stages.report import compose
 params, opened = read_params(), set()
 scores = [Path(step.folder) for step in grid.steps(params, "evaluate") if step.folder.names]

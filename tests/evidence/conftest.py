@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from prunemark import grid
-from prunemark.params_file import read_params
-from prunemark.record import flags, journal_path
+from prunemark.plan import grid
+from prunemark.plan.params_file import read_params
+from prunemark.receipts.receipt import flags, journal_path
 
 sys.path.insert(0, str(Path(__file__).parent))
 

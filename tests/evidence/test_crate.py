@@ -20,7 +20,7 @@ from prunemark.errors import PrunemarkError
 from prunemark.evidence import verify
 from prunemark.evidence.crate import write_crate
 from prunemark.evidence.run import LARGEST, Run, add_output
-from prunemark.params_file import read_params
+from prunemark.plan.params_file import read_params
 
 CELL = "cifar10-jpeg/simclr-r18w16/0/uchida/0/magnitude/0.5"
 PRUNED, SCORES = f"data/pruned/{CELL}", f"data/scores/{CELL}/cifar10-jpeg"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunemark.metrics.calibration import calibration_error
+from prunemark.metrics.calibration_error import calibration_error
 
 shown = st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), min_size=1, max_size=80)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from prunemark.metrics.head import PENALTY, Head, fit_head
-from prunemark.randomness import generator
+from prunemark.model.randomness import generator
 
 CLASSES = 4
 

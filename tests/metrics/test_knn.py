@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from prunemark.metrics.knn import CHUNK, knn_predict
-from prunemark.randomness import generator
+from prunemark.model.randomness import generator
 
 
 def written_out(bank: np.ndarray, labels: np.ndarray, queries: np.ndarray, classes: int) -> list[int]:

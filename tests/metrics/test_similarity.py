@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from prunemark.metrics.similarity import cka_parts, cosines, linear_cka
-from prunemark.randomness import generator
+from prunemark.model.randomness import generator
 
 
 def draw(rows: int, columns: int, name: str) -> Tensor:

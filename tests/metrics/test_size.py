@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from prunemark import methods
-from prunemark.channels import channel_mask, keep_channels
-from prunemark.dependency import groups, shrink
-from prunemark.encoder import Architecture, Encoder, state_bytes, weights
-from prunemark.mask import apply, masks_from_scores
+from prunemark import registry
 from prunemark.metrics.size import compression_ratio, layouts, macs, nonzeros
-from prunemark.randomness import draw_parameters, generator
+from prunemark.model.encoder import Architecture, Encoder, state_bytes, weights
+from prunemark.model.randomness import draw_parameters, generator
+from prunemark.pruning.channel_groups import groups, shrink
+from prunemark.pruning.channels import channel_mask, keep_channels
+from prunemark.pruning.mask import apply, masks_from_scores
 
-ARCHITECTURES = methods.names("encoders")
+ARCHITECTURES = registry.names("encoders")
 
 
 def draw_encoder(architecture: str = "resnet18", width: int = 4, size: int = 16) -> Encoder:

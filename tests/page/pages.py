@@ -14,13 +14,15 @@ from itertools import product
 import numpy as np
 from PIL import Image
 
-from prunemark import landmarks, results, scores
 from prunemark.claims.schema import Claim
 from prunemark.claims.verdicts import judge
 from prunemark.metrics.roc import area, roc
 from prunemark.page import render as page
-from prunemark.page.evidence import Evidence
-from prunemark.record import flags
+from prunemark.page.supplement import Evidence
+from prunemark.point import Point
+from prunemark.receipts.receipt import flags
+from prunemark.results import landmarks, scores
+from prunemark.results import table as results
 
 RATES = ("0.5", "0.9")
 CLAIM = {"says": "<Half> is lost.", "holds": [{"metric": "error", "head": "refit", "above": 0.5}], "needs": {"rate": 1}}
@@ -136,11 +138,11 @@ def grid(params):
                     content["sizes"] = {"layers": layers(float(rate), generator)}
                 for name in ([watermark] if watermark != "none" else []) + names:
                     table += scores.check_rows(trials(params, name, altered, generator), altered)
-                cell = (dataset, encoder, str(seed), watermark, str(key), pruner, rate, dataset)
+                cell = Point(dataset, encoder, str(seed), watermark, str(key), pruner, rate, dataset)
                 contents[cell] = content | {"rows": table + size_rows(rate)}
         for control, right in (("untrained", 0.6), ("pixels", 0.7)):
             heads = {name: values for name, values in samples(labels, right, generator).items() if "frozen" not in name}
-            cell = (dataset, encoder, str(seed), control, "0", "original", "0", dataset)
+            cell = Point(dataset, encoder, str(seed), control, "0", probe=dataset).original
             contents[cell] = {"schema": 1, "classes": CLASSES, "rows": scores.accuracy_rows(heads)}
     return contents
 
@@ -168,7 +170,7 @@ def evidence(contents):
                 journals[step[1]] = journal()
     pixels = generator.integers(0, 256, (12, 32, 32, 3)).astype(np.uint8)
     images = [{"index": 9 * i, "label": i % CLASSES, "data": png(image)} for i, image in enumerate(pixels)]
-    pictures = {cell[-1]: {"classes": [f"class {i}" for i in range(CLASSES)], "images": images} for cell in contents}
+    pictures = {cell.probe: {"classes": [f"class {i}" for i in range(CLASSES)], "images": images} for cell in contents}
     predictions = {cell: generator.integers(0, CLASSES, len(images)).tolist() for cell in contents}
     return Evidence(receipts, journals, curves(contents, generator), pictures, predictions)
 
@@ -231,14 +233,14 @@ def curves(contents, generator):
         positives, negatives = generator.normal(2, 1, 20), generator.normal(0, 1, 400)
         corners = roc(positives, negatives, np.ones(400, dtype=int))
         curve = {
-            "scheme": cell[3],
+            "scheme": cell.watermark,
             "head": "",
             "robust": robust,
             "corners": corners,
             "at": [3, 15],
             "area": round(area(corners), 6),
         }
-        found[cell] = [curve] if cell[3] == "uchida" else []
+        found[cell] = [curve] if cell.watermark == "uchida" else []
     return found
 
 
@@ -306,7 +308,7 @@ class Reader:
             entry = dict(
                 zip(self.data["landmarks"]["columns"], self.data["landmarks"]["lines"][source["line"] - 2], strict=True)
             )
-            place = "/".join(entry[name] for name in landmarks.PLACE)
+            place = "/".join(filter(None, Point.from_row(entry)))
             return f"landmarks.csv line {source['line']}: {entry['what']}, {place}; {source.get('note', '')}"
         if "lines" in source:
             return f"results.csv lines {source['lines']}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pages import CLASSES, NO_CLAIMS, ONE, Reader, asked, evidence, grid, render
 
-from prunemark import results
+from prunemark.results import table as results
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")

@@ -9,12 +9,14 @@ import pages
 import pytest
 from pages import CONDITIONS, NO_CLAIMS, Reader, asked, evidence, grid
 
-from prunemark import landmarks, methods, results
+from prunemark import registry
 from prunemark.page import library, render
 from prunemark.page.chains import packed_chains
-from prunemark.page.evidence import Evidence
-from prunemark.page.formulas import FORMULAS
-from prunemark.record import RECEIPT, with_template
+from prunemark.page.supplement import Evidence
+from prunemark.receipts.receipt import RECEIPT, with_template
+from prunemark.results import landmarks
+from prunemark.results import table as results
+from prunemark.results.formulas import FORMULAS
 
 LARGEST = 3_000_000
 FIVE_HUNDRED = asked(
@@ -115,7 +117,7 @@ def test_every_metric_of_a_page_has_a_formula():
 
 
 def test_what_a_page_inlines_is_code_of_its_package():
-    folder = methods.PACKAGE / "page"
+    folder = registry.PACKAGE / "page"
     inlined = {path for path in folder.iterdir() if path.suffix in (".js", ".css", ".j2")}
     assert len(inlined) > 10
     assert set(with_template(folder / "__init__.py")) == {folder / "__init__.py", *inlined}

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from pages import CLASSES, CONDITIONS, IMAGES, ONE, RATES, Markup, Reader, asked, grid, render, trials
 
-from prunemark import landmarks, results, scores
 from prunemark.page.numbers import Book
 from prunemark.page.render import FOLDER, SCRIPTS
 from prunemark.page.speed import speeds
-from prunemark.page.tables import Panel
+from prunemark.page.tables import Panel, panel_of
+from prunemark.point import Point
+from prunemark.results import landmarks, scores
+from prunemark.results import table as results
 
 
 @pytest.fixture(scope="module")
@@ -304,16 +306,16 @@ def test_both_ns_where_keys_are_clustered():
 def test_what_is_noticed_is_the_weakest_from_which_on_all_was():
     params = asked(alterations={"quantise": {"method": "quantise"}, "noise": {"method": "noise"}})
     share = {"quantise": {"8": 3, "6": 20, "4": 20}, "noise": {"0.01": 3, "0.1": 20, "1": 20}}
-    place = ("fashion-mnist-mini", "simclr-r18", "0", "none", "0")
+    place = Point("fashion-mnist-mini", "simclr-r18", "0", "none", "0", probe="fashion-mnist-mini")
     rows = scores.check_rows(trials(params, "feature-digest", False, np.random.default_rng(0)), altered=False)
-    contents = {(*place, "original", "0", place[0]): {"classes": CLASSES, "rows": rows}}
+    contents = {place.original: {"classes": CLASSES, "rows": rows}}
     for way, strengths in share.items():
         for strength, noticed in strengths.items():
             row = scores.share("TamperDR", "keys", noticed, 20, check="feature-digest")
-            contents[(*place, way, strength, place[0])] = {"classes": CLASSES, "rows": [row]}
+            contents[place.under(way, strength)] = {"classes": CLASSES, "rows": [row]}
     table = results.table(contents.items())
-    book = Book(table, results.summarise(table), {place[0]: CLASSES}, 0.05)
-    panel = Panel(book, (*place[:2], place[0]), params, CONDITIONS, 0)
+    book = Book(table, results.summarise(table), {place.probe: CLASSES}, 0.05)
+    panel = Panel(book, panel_of(place), params, CONDITIONS, 0)
     assert [panel.noticed("none", "feature-digest", way).text for way in share] == ["6", "0.1"]
     assert [panel.noticed("none", "feature-digest", way).detail[:11] for way in share] == ["at 8: 3 of ", "at 0.01: 3 "]
 
@@ -336,7 +338,7 @@ def test_times_stand_beside_the_originals_and_a_mask_does_all_macs():
     contents = grid(params)
     rows = results.table(contents.items())
     book = Book(rows, results.summarise(rows), {"fashion-mnist-mini": CLASSES}, 0.2)
-    place = ("fashion-mnist-mini", "simclr-r18", "fashion-mnist-mini")
+    place = Point("fashion-mnist-mini", "simclr-r18", probe="fashion-mnist-mini")
     found = speeds(Panel(book, place, params, CONDITIONS | {"latency": latency}, 0))
     lines = [(line.name, line.rate, [number.text for number in line.numbers]) for line in found["groups"][0].lines]
     assert lines == [

@@ -8,12 +8,12 @@ import pytest
 from scipy.stats import hypergeom
 
 from prunemark.errors import PrunemarkError
-from prunemark.layout import Folder, Step
+from prunemark.plan.folders import Folder, Step
 from prunemark.provenance.sample import drawn, most_wrong, seconds
 
 
 def cells(number: int) -> list[Step]:
-    return [Step("evaluate", Folder.of("scores", "evaluate", str(i)), {}, (), (), ()) for i in range(number)]
+    return [Step("evaluate", Folder("scores", f"data/scores/{i}"), {}, (), (), ()) for i in range(number)]
 
 
 def test_a_sample_is_a_prefix_of_one_order_by_its_seed() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from prunemark.params_file import read_params
-from prunemark.provenance import tracked
-from prunemark.provenance.sweep import DATA, unexpected_files
+from prunemark.engine.sweep import DATA, unexpected_files
+from prunemark.plan.params_file import read_params
+from prunemark.provenance import dvc_files as tracked
 
 ROOT = Path(__file__).parents[2]
 

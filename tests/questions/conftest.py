@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prunemark.files import canonical_json
+from prunemark.disk.files import canonical_json
 from prunemark.questions.sources import RESULTS, Run, open_run
 
 ROOT = Path(__file__).parents[2]

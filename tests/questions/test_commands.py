@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prunemark.cli import run
+from prunemark.commands.command_line import run
 
 ROOT = Path(__file__).parents[2]
 Asked = Callable[..., tuple[int, str, str]]

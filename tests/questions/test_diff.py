@@ -164,4 +164,5 @@ def test_hashes_of_a_commit_are_those_of_its_files(history: Path) -> None:
     assert commit
     names = ["empty", "lines", "absent", "examples/tamper/results.csv"]
     expected = {n: hashlib.sha256((history / n).read_bytes()).hexdigest() for n in names if n != "absent"}
-    assert Blobs({commit}, set(names)).of(commit) == expected
+    blobs = Blobs({commit}, set(names))
+    assert {n: found for n in names if (found := blobs.identity(1, commit, n))} == expected

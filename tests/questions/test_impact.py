@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from prunemark.disk.files import canonical_json
 from prunemark.errors import PrunemarkError
-from prunemark.files import canonical_json
 from prunemark.questions import impact_text
 from prunemark.questions.impact import impact
 

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prunemark.errors import PrunemarkError
-from prunemark.page.formulas import FORMULAS, formula
 from prunemark.questions import why_text
 from prunemark.questions.appearances import appearances, shown
-from prunemark.questions.selection import select
+from prunemark.questions.row_selection import select
 from prunemark.questions.sources import Run, open_run
 from prunemark.questions.why import why
+from prunemark.results.formulas import FORMULAS, formula
 
 ROOT = Path(__file__).parents[2]
 RESULTS = "data/report/results.csv"
@@ -38,7 +38,7 @@ def test_every_detail_of_the_schemes_has_a_formula() -> None:
     """The metrics that a scheme's readings add, by the literals of the schemes' own code."""
     import ast
 
-    package = ROOT / "src/prunemark"
+    package = ROOT / "src/prunemark/methods"
     found = set()
     for path in [*package.glob("watermarks/*.py"), *package.glob("checks/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -175,7 +175,7 @@ def test_many_places_are_counted_not_listed(pruning: Run) -> None:
 def test_it_starts_without_what_is_slow(tmp_path: Path) -> None:
     """No torch, pandas, scipy, numpy or MLflow is imported, and 18,000 rows are answered in seconds."""
     code = (
-        "import sys; from prunemark.cli import run; sys.argv = ['prunemark', 'why', '40.4', '--run', 'examples/pruning'];"
+        "import sys; from prunemark.commands.command_line import run; sys.argv = ['prunemark', 'why', '40.4', '--run', 'examples/pruning'];"
         "status = run(); print(sorted({'torch', 'pandas', 'scipy', 'numpy', 'mlflow'} & set(sys.modules)), status)"
     )
     started = time.monotonic()

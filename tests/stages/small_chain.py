@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from prunemark import methods
-from prunemark.encoder import Architecture, Encoder, snap
-from prunemark.objectives import simclr
-from prunemark.randomness import draw_parameters, generator
-from prunemark.record import Recorder
-from prunemark.schedule import Schedule
-from prunemark.stages._prune import Request
+from prunemark import registry
+from prunemark.disk.tensors import write_encoder, write_tensors
+from prunemark.methods.objectives import simclr
+from prunemark.model.encoder import Architecture, Encoder, snap
+from prunemark.model.randomness import draw_parameters, generator
+from prunemark.pruning.pruning_schedule import Schedule
+from prunemark.receipts.receipt import Recorder
+from prunemark.requests.stage_requests import FetchRequest, PruneRequest, ShrinkRequest
 from prunemark.stages.fetch import fetch
-from prunemark.store import write_encoder, write_tensors
-from prunemark.training import Recipe
 
 DATA, ENCODER = Path("data/raw/a"), Path("data/encoders/a/b/0")
 MARKED, OUT = Path("data/marked/a/b/0/none/0"), Path("data/pruned/a/b/0/none/0")
@@ -30,7 +30,16 @@ PROJECTOR = {"temperature": 0.5, "projection_dim": 8}
 
 def make_marked(folder: Path) -> None:
     with contextlib.chdir(folder):
-        fetch("a", "fashion-mnist-mini", {"image_size": 16}, 4400, 300, DATA)
+        fetch(
+            FetchRequest(
+                dataset="a",
+                method="fashion-mnist-mini",
+                set={"image_size": 16},
+                heldout=4400,
+                keypool=300,
+                out=DATA,
+            )
+        )
         encoder = draw_parameters(Encoder(Architecture("resnet18", 4, 16)), generator("test encoder"))
         draw_norms(encoder)
         recorder = Recorder("train", ENCODER, {})
@@ -59,22 +68,39 @@ def draw_norms(encoder: Encoder) -> None:
                     part.uniform_(low, high, generator=draws)  # type: ignore[union-attr]
 
 
-def request(method: str, settings: dict[str, Any], rate: str, scope: str, schedule: Schedule, seed: int) -> Request:
-    recipe = Recipe("simclr", PROJECTOR, 1, 32, "sgd", 0.0, 0, 0.9, 0.0005, seed)
-    return Request(
-        DATA, ENCODER, MARKED, method, settings, scope, rate, schedule, recipe, 1, "cpu", OUT / method / rate
+def request(
+    method: str, settings: dict[str, Any], rate: str, scope: str, schedule: Schedule, seed: int, kind: str = "pruners"
+) -> PruneRequest:
+    return {"pruners": PruneRequest, "structured": ShrinkRequest}[kind](
+        data=DATA,
+        encoder=ENCODER,
+        marked=MARKED,
+        method=method,
+        set=settings,
+        scope=scope,
+        rate=rate,
+        objective="simclr",
+        objective_set=PROJECTOR,
+        **asdict(schedule),
+        batch_size=32,
+        seed=seed,
+        threads=1,
+        out=OUT / method / rate,
+        momentum=0.9,
+        weight_decay=0.0005,
+        device="cpu",
     )
 
 
 def prune_at(
     kind: str,
-    stage: Callable[[Request], None],
+    stage: Callable[[Any], None],
     method: str,
     rate: str,
     scope: str,
     schedule: Schedule = ONE_SHOT,
     seed: int = 0,
 ) -> Path:
-    asked = request(method, methods.complete(kind, method, {}), rate, scope, schedule, seed)
+    asked = request(method, registry.complete(kind, method, {}), rate, scope, schedule, seed, kind)
     stage(asked)
     return asked.out

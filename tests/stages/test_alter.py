@@ -6,26 +6,44 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from small_chain import DATA, MARKED, OUT, prune_at
 
-from prunemark import closure, methods
-from prunemark.encoder import state, state_bytes
+from prunemark import registry
+from prunemark.disk.files import read_json
+from prunemark.disk.tensors import read_encoder
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.record import journal_path, sha256_file
-from prunemark.stages._pruned import read_pruned
+from prunemark.model.encoder import state, state_bytes
+from prunemark.receipts import code_identity
+from prunemark.receipts.receipt import journal_path, sha256_file
+from prunemark.requests.stage_requests import AlterRequest
 from prunemark.stages.alter import alter
 from prunemark.stages.evaluate import measure_sizes, size_rows
 from prunemark.stages.prune import prune
-from prunemark.store import read_encoder
-from prunemark.training import Recipe
+from prunemark.stages.pruned_encoder import read_pruned
 
 # Many images to a batch: an epoch is over soon.
-RECIPE = Recipe("simclr", {"temperature": 0.5, "projection_dim": 8}, 1, 1024, "sgd", 0.0, 0, 0.9, 0.0, 0)
+REQUEST = AlterRequest(
+    data=DATA,
+    marked=MARKED,
+    method="noise",
+    strength="0.1",
+    objective="simclr",
+    objective_set={"temperature": 0.5, "projection_dim": 8},
+    batch_size=1024,
+    optimizer="sgd",
+    momentum=0.9,
+    weight_decay=0.0,
+    key=0,
+    seed=0,
+    threads=1,
+    device="cpu",
+    out=OUT,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +53,8 @@ def here(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(method: str, strength: str, key: int = 0, **settings: object) -> Path:
     out = OUT / method / strength
-    whole = methods.complete("alterations", method, settings)
-    alter(DATA, MARKED, method, whole, strength, RECIPE, key, 1, "cpu", out)
+    whole = registry.complete("alterations", method, settings)
+    alter(replace(REQUEST, method=method, set=whole, strength=strength, key=key, out=out))
     return out
 
 
@@ -105,13 +123,13 @@ def test_the_command_in_the_receipt_does_the_same_and_its_code_is_the_closure() 
     again = read_json(out / "receipt.json")
     assert again["parameters"] == receipt["parameters"]
     used = (("encoders", "resnet18"), ("objectives", "simclr"), ("alterations", "adversarial-weights"))
-    assert sorted(again["code"]) == list(closure.files("alter", used))
+    assert sorted(again["code"]) == list(code_identity.files("alter", used))
 
 
 def test_failures_are_one_line_and_leave_no_receipt() -> None:
     out = run("noise", "0.1")
     with pytest.raises(PrunemarkError, match=r"^alterations\.noise: strength 11 is not allowed: "):
-        alter(DATA, MARKED, "noise", {}, "11", RECIPE, 0, 1, "cpu", out)
+        alter(replace(REQUEST, strength="11", out=out))
     assert not (out / "receipt.json").exists()
     with pytest.raises(PrunemarkError, match=r"^absent/receipt\.json: no such file$"):
-        alter(DATA, Path("absent"), "noise", {}, "0.1", RECIPE, 0, 1, "cpu", out)
+        alter(replace(REQUEST, marked=Path("absent"), out=out))

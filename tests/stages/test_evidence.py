@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prunemark.files import write_json
-from prunemark.stages import _evidence
+from prunemark.disk.files import write_json
+from prunemark.stages import page_supplement as _evidence
 
 
 @pytest.fixture(autouse=True)

@@ -15,13 +15,14 @@ import pytest
 import torch
 from PIL import Image
 
-from prunemark import randomness
-from prunemark.datasets import cifar10, fashion_mnist_mini
+from prunemark.disk.files import read_json
+from prunemark.disk.tensors import read_arrays, read_tensors
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
+from prunemark.methods.datasets import cifar10, fashion_mnist_mini
+from prunemark.model import randomness
+from prunemark.requests.stage_requests import FetchRequest
 from prunemark.stages import fetch as stage
 from prunemark.stages.fetch import draw_splits, fetch
-from prunemark.store import read_arrays, read_tensors
 
 OUT = Path("data/raw/clothes")
 
@@ -36,8 +37,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "work"
 
 
+def request(
+    method: str, settings: dict[str, Any], heldout: int, keypool: int, dataset: str = "clothes"
+) -> FetchRequest:
+    return FetchRequest(dataset=dataset, method=method, set=settings, heldout=heldout, keypool=keypool, out=OUT)
+
+
 def fetch_mini(heldout: int = 100, keypool: int = 50, dataset: str = "clothes", **settings: Any) -> None:
-    fetch(dataset, "fashion-mnist-mini", settings, heldout, keypool, OUT)
+    fetch(request("fashion-mnist-mini", settings, heldout, keypool, dataset))
 
 
 def layout(root: Path) -> Path:
@@ -86,7 +93,7 @@ def test_the_receipt_names_source_and_outputs(here: Path) -> None:
         "--out data/raw/clothes --set image_size=28"
     )
     assert receipt["parameters"]["set"] == {"image_size": 28}
-    assert "src/prunemark/datasets/fashion_mnist_mini.py" in receipt["code"]
+    assert "src/prunemark/methods/datasets/fashion_mnist_mini.py" in receipt["code"]
 
 
 @pytest.mark.parametrize("method", ["fashion-mnist-mini", "folder"])
@@ -97,7 +104,7 @@ def test_twice_the_same_bytes(method: str, here: Path, monkeypatch: pytest.Monke
         (here / str(number)).mkdir()
         monkeypatch.chdir(here / str(number))
         torch.manual_seed(number)
-        fetch("clothes", method, settings, 30, 20, OUT)
+        fetch(request(method, settings, 30, 20))
         written.append({path.name: path.read_bytes() for path in OUT.iterdir()})
     assert sorted(written[0]) == ["dataset.json", "images.safetensors", "receipt.json"]
     assert written[0] == written[1]
@@ -144,7 +151,7 @@ def failure(method: str, heldout: int = 10, keypool: int = 10, **settings: Any) 
     """The message of a fetch that fails, after a look at what it left: nothing."""
     before = sorted(Path.cwd().parent.rglob("*"))
     with pytest.raises(PrunemarkError) as caught:
-        fetch("clothes", method, settings, heldout, keypool, OUT)
+        fetch(request(method, settings, heldout, keypool))
     assert "\n" not in str(caught.value)
     assert not OUT.exists()
     assert sorted(Path.cwd().parent.rglob("*")) == before

@@ -9,10 +9,11 @@ import torch
 from small_chain import MARKED, prune_at
 from torch import nn
 
-from prunemark.encoder import Encoder
+from prunemark.disk.files import read_json
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.record import journal_path, sha256_file
+from prunemark.model.encoder import Encoder
+from prunemark.receipts.receipt import journal_path, sha256_file
+from prunemark.requests.stage_requests import LatencyRequest
 from prunemark.stages import latency as stage
 from prunemark.stages.latency import ROUNDS, latency, timed
 from prunemark.stages.prune import prune
@@ -33,7 +34,7 @@ def pruned(here: None) -> list[Path]:
 
 
 def test_every_form_is_timed_and_nothing_but_the_receipt_is_left(pruned: list[Path]) -> None:
-    latency(MARKED, pruned, 1, OUT)
+    latency(LatencyRequest(marked=MARKED, pruned=pruned, threads=1, out=OUT))
     assert [path.name for path in OUT.iterdir()] == ["receipt.json"]
     measured = read_json(journal_path(OUT))["measured"]
     assert measured["threads"] == 1
@@ -49,7 +50,7 @@ def test_every_form_is_timed_and_nothing_but_the_receipt_is_left(pruned: list[Pa
 def test_the_receipt_is_the_same_however_long_it_took(pruned: list[Path]) -> None:
     receipts = []
     for _ in range(2):
-        latency(MARKED, pruned, 1, OUT)
+        latency(LatencyRequest(marked=MARKED, pruned=pruned, threads=1, out=OUT))
         receipts.append((OUT / "receipt.json").read_bytes())
     assert receipts[0] == receipts[1]
     receipt = read_json(OUT / "receipt.json")
@@ -79,5 +80,5 @@ def test_encoders_take_turns_and_the_first_turn_does_not_count(monkeypatch: pyte
 
 def test_a_pruned_folder_that_is_not_there_is_one_line() -> None:
     with pytest.raises(PrunemarkError, match=r"^absent/receipt\.json: no such file$"):
-        latency(MARKED, [Path("absent")], 1, OUT)
+        latency(LatencyRequest(marked=MARKED, pruned=[Path("absent")], threads=1, out=OUT))
     assert not (OUT / "receipt.json").exists()

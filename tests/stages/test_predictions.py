@@ -9,11 +9,12 @@ import pytest
 import torch
 from scipy.special import softmax
 
+from prunemark.disk.files import write_json
 from prunemark.errors import PrunemarkError
-from prunemark.files import write_json
 from prunemark.metrics.head import fit_head
-from prunemark.stages._data import Data
+from prunemark.requests.stage_requests import EvaluateRequest
 from prunemark.stages.evaluate import evaluate, predictions
+from prunemark.stages.split_data import Data
 
 
 def test_every_head_predicts_and_says_how_sure_it_is() -> None:
@@ -34,7 +35,8 @@ def test_every_head_predicts_and_says_how_sure_it_is() -> None:
         assert found[f"confidence_{name}"].dtype == np.float32
         np.testing.assert_allclose(found[f"confidence_{name}"], chosen, rtol=1e-6)
     assert (found["confidence_frozen"] != found["confidence_refit"]).any()
-    assert set(found) == {"labels", "predicted_knn"} | {
+    assert found["left_out_refit"].tolist() == [0, 5]
+    assert set(found) == {"labels", "predicted_knn", "left_out_refit"} | {
         f"{what}_{head}" for what in ("predicted", "confidence") for head in heads
     }
 
@@ -50,5 +52,9 @@ def test_a_cell_is_held_against_its_own_original_alone(tmp_path: Path) -> None:
         (Path("pruned"), tmp_path / "other", other),
     ):
         with pytest.raises(PrunemarkError) as caught:
-            evaluate(data, marked, [], pruned, original, 10, 1, out)
+            evaluate(
+                EvaluateRequest(
+                    data=data, marked=marked, pruned=pruned, original=original, head_images=10, threads=1, out=out
+                )
+            )
         assert str(caught.value) == message

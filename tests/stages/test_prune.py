@@ -13,17 +13,18 @@ import pytest
 import torch
 from small_chain import DATA, ENCODER, MARKED, ONE_SHOT, USED, prune_at, request
 
-from prunemark import closure, methods
-from prunemark.encoder import state, weights
+from prunemark import registry
+from prunemark.disk.files import read_json
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.mask import decode, entropy_bytes
-from prunemark.record import sha256_file
-from prunemark.schedule import Schedule
-from prunemark.stages._pruned import read_pruned
+from prunemark.model.encoder import state, weights
+from prunemark.pruning.mask import decode, entropy_bytes
+from prunemark.pruning.pruning_schedule import Schedule
+from prunemark.receipts import code_identity
+from prunemark.receipts.receipt import sha256_file
 from prunemark.stages.prune import prune
+from prunemark.stages.pruned_encoder import read_pruned
 
-PRUNERS = methods.names("pruners")
+PRUNERS = registry.names("pruners")
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +111,7 @@ def test_the_command_in_the_receipt_does_the_same_and_its_code_is_the_closure() 
     assert {name: (out / name).read_bytes() for name in before} == before
     receipt = read_json(out / "receipt.json")
     assert shlex.split(receipt["command"]) == words
-    assert sorted(receipt["code"]) == list(closure.files("prune", (*USED, ("pruners", "magnitude"))))
+    assert sorted(receipt["code"]) == list(code_identity.files("prune", (*USED, ("pruners", "magnitude"))))
 
 
 def test_failures_are_one_line_and_leave_no_receipt() -> None:

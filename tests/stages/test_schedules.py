@@ -12,16 +12,16 @@ import torch
 from small_chain import MARKED, OUT, draw_norms, prune_at, request
 from torch import nn
 
-from prunemark.encoder import Encoder, features, state, weights
+from prunemark.disk.files import read_json
+from prunemark.disk.tensors import read_encoder, read_tensors, write_tensors
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.mask import decode, masks_from_scores
-from prunemark.record import Recorder
-from prunemark.schedule import Schedule, round_rates
-from prunemark.stages._prune import Subject, recalibrate
-from prunemark.stages._pruned import read_pruned
+from prunemark.model.encoder import Encoder, features, state, weights
+from prunemark.pruning.mask import decode, masks_from_scores
+from prunemark.pruning.pruning_schedule import Schedule, round_rates
+from prunemark.receipts.receipt import Recorder
 from prunemark.stages.prune import prune
-from prunemark.store import read_encoder, read_tensors, write_tensors
+from prunemark.stages.pruned_encoder import read_pruned
+from prunemark.stages.pruning_run import Subject, recalibrate
 
 SURVIVING = r"^recovered surviving: float\d+ \([\d, ]+\) is not allowed: \d+ finite float32 values$"
 BATCH_NORM, FINE_TUNE = Schedule(1, "batch-norm"), Schedule(1, "fine-tune", 2, 0.05)

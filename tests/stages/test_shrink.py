@@ -14,24 +14,25 @@ import torch
 from small_chain import DATA, ENCODER, MARKED, ONE_SHOT, USED, prune_at, request
 from torch import Tensor, nn
 
-from prunemark import closure, methods
-from prunemark.channels import keep_channels
-from prunemark.dependency import shrink as remove_channels
-from prunemark.encoder import Encoder, features, state, state_bytes, weights
+from prunemark import registry
+from prunemark.disk.files import read_json
+from prunemark.disk.tensors import read_encoder
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.mask import Mask, decode, entropy_bytes
-from prunemark.randomness import generator
-from prunemark.record import Recorder, sha256_file
-from prunemark.schedule import Schedule
-from prunemark.scopes import CHANNEL_SCOPES
-from prunemark.stages._prune import Subject, recalibrate
-from prunemark.stages._pruned import read_pruned
+from prunemark.model.encoder import Encoder, features, state, state_bytes, weights
+from prunemark.model.randomness import generator
+from prunemark.pruning.channel_groups import shrink as remove_channels
+from prunemark.pruning.channels import keep_channels
+from prunemark.pruning.mask import Mask, decode, entropy_bytes
+from prunemark.pruning.pruning_schedule import Schedule
+from prunemark.pruning.scopes import CHANNEL_SCOPES
+from prunemark.receipts import code_identity
+from prunemark.receipts.receipt import Recorder, sha256_file
+from prunemark.stages.pruned_encoder import read_pruned
+from prunemark.stages.pruning_run import Subject, recalibrate
 from prunemark.stages.shrink import shrink
 from prunemark.stages.verdict import export
-from prunemark.store import read_encoder
 
-STRUCTURED = methods.names("structured")
+STRUCTURED = registry.names("structured")
 WRITTEN = ("encoder.safetensors", "mask.pmk", "sparsity.json")
 BATCH_NORM, FINE_TUNE = Schedule(1, "batch-norm"), Schedule(2, "fine-tune", 1, 0.05)
 
@@ -227,7 +228,7 @@ def test_the_command_in_the_receipt_does_the_same_and_its_code_is_the_closure() 
     receipt = read_json(out / "receipt.json")
     assert words[:2] == ["prunemark", "shrink"]
     assert shlex.split(receipt["command"]) == words
-    assert sorted(receipt["code"]) == list(closure.files("shrink", (*USED, ("structured", "fpgm"))))
+    assert sorted(receipt["code"]) == list(code_identity.files("shrink", (*USED, ("structured", "fpgm"))))
 
 
 def test_an_encoder_and_a_mask_of_other_channels_are_refused() -> None:

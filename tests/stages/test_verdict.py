@@ -14,15 +14,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from prunemark import methods
-from prunemark.cli import run
-from prunemark.dependency import groups, shrink
-from prunemark.encoder import Architecture, Encoder, features, snap
+from prunemark import registry
+from prunemark.commands.command_line import run
+from prunemark.disk.tensors import read_encoder, write_encoder, write_tensors
+from prunemark.marking.contract import Images, Nulls, Secret
 from prunemark.metrics.head import Head, fit_head
-from prunemark.randomness import draw_parameters, generator
-from prunemark.stages._secrets import Key, KeyFile, write_keys
-from prunemark.store import read_encoder, write_encoder, write_tensors
-from prunemark.watermark import Images, Nulls, Secret
+from prunemark.model.encoder import Architecture, Encoder, features, snap
+from prunemark.model.randomness import draw_parameters, generator
+from prunemark.pruning.channel_groups import groups, shrink
+from prunemark.stages.key_files import Key, KeyFile, write_keys
 
 KEY = bytes(range(32))
 
@@ -50,16 +50,16 @@ def folder(pool: Images, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_encoder(root / "clean.safetensors", clean)
     write_tensors(root / "head.safetensors", head_of(clean, pool.train))
     for name in ("uchida", "reversible"):
-        scheme, given = methods.load("watermarks", name), methods.complete("watermarks", name, {})
+        scheme, given = registry.load("watermarks", name), registry.complete("watermarks", name, {})
         marked, secret = scheme.embed(clean, KEY, pool, generator("verdict mark"), **given)
         write_encoder(root / f"{name}.safetensors", marked)
         write_keys(root / f"{name}.key", keys("watermarks", name, marked, secret))
-    scheme = methods.load("checks", "feature-digest")
-    given = methods.complete("checks", "feature-digest", {})
+    scheme = registry.load("checks", "feature-digest")
+    given = registry.complete("checks", "feature-digest", {})
     secret = scheme.register(clean, None, KEY, pool, generator("verdict mark"), **given)
     write_keys(root / "digest.key", keys("checks", "feature-digest", clean, secret))
-    scheme, head = methods.load("checks", "fingerprint-twins"), head_of(clean, pool.train)
-    given = methods.complete("checks", "fingerprint-twins", {"pairs": 8})
+    scheme, head = registry.load("checks", "fingerprint-twins"), head_of(clean, pool.train)
+    given = registry.complete("checks", "fingerprint-twins", {"pairs": 8})
     secret = scheme.register(clean, Head(**head).logits, KEY, pool, generator("verdict mark"), **given)
     through = hashlib.sha256((root / "head.safetensors").read_bytes()).hexdigest()
     write_keys(root / "twins.key", replace(keys("checks", "fingerprint-twins", clean, secret), head=through))
@@ -69,7 +69,7 @@ def folder(pool: Images, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def keys(kind: str, method: str, encoder: Encoder, secret: Secret) -> KeyFile:
-    threshold = methods.load(kind, method).calibrate(Nulls([], [], [0.0]), secret).value
+    threshold = registry.load(kind, method).calibrate(Nulls([], [], [0.0]), secret).value
     return KeyFile(kind, method, encoder.spec, [Key(secret, threshold)])
 
 

@@ -7,7 +7,7 @@ rule report:
     input:
         receipts=receipts(grid.report),
         code=code(grid.report),
-        claims=layout.CLAIMS,
+        claims=folders.CLAIMS,
     output:
         report(
             "data/report/results.csv",

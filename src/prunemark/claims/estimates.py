@@ -1,8 +1,8 @@
 """A figure with its interval, over seeds and marked copies, from the rows of one point; and the difference of two.
 
-The mean is that of `prunemark.results.summarise`, and from 5 seeds on so is the interval (cluster bootstrap). Of 2 to 4
-seeds the page states the range, in which two figures of one trial each would look certain; a claim has to hold for
-every seed by that seed's own 95 % interval, so here it runs from the lowest of their ends to the highest.
+The mean is that of `prunemark.results.table.summarise`, and from 5 seeds on so is the interval (cluster bootstrap). Of
+2 to 4 seeds the page states the range, in which two figures of one trial each would look certain; a claim has to hold
+for every seed by that seed's own 95 % interval, so here it runs from the lowest of their ends to the highest.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from prunemark.metrics.intervals import wilson
-from prunemark.results import BOOTSTRAP_SEEDS, TRIALS, pooled, spread
-from prunemark.scores import Row, rounded
+from prunemark.results.scores import Row, rounded
+from prunemark.results.table import BOOTSTRAP_SEEDS, TRIALS, pooled, spread
 
 # What is counted or measured as it is, where other figures vary with the images or keys drawn.
 EXACT = ("bytes", "weights", "removable channels", "multiply-accumulates", "parameters over non-zeros")

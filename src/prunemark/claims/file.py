@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from prunemark.claims.schema import ORIGINAL, PREVIOUS, Bounds, Claim, Claims, Condition, Where
+from prunemark.disk.yaml_file import read_yaml
 from prunemark.errors import PrunemarkError
-from prunemark.yaml_file import read_yaml
 
 MODELS: dict[str, type[BaseModel]] = {"holds": Condition, "where": Where, "rate": Bounds}
 

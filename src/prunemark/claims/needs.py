@@ -10,7 +10,7 @@ from statistics import NormalDist
 from prunemark.claims.estimates import EXACT, PER_SEED, Estimate
 from prunemark.claims.logic import SLACK, Side
 from prunemark.metrics.intervals import Z95
-from prunemark.results import BOOTSTRAP_SEEDS
+from prunemark.results.table import BOOTSTRAP_SEEDS
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from prunemark.claims.estimates import Estimate, difference, estimate, paired
 from prunemark.claims.logic import Verdict, every
 from prunemark.claims.needs import Need, need, need_of_test
 from prunemark.claims.schema import ORIGINAL, Condition
-from prunemark.claims.selection import Point, Table
+from prunemark.claims.selection import Candidate, Table
 
 LEVEL = 0.05
 HEADS = {"frozen": "frozen head", "refit": "refitted head", "knn": "kNN"}
@@ -28,22 +28,22 @@ class Reading:
     needed: Need | None
 
 
-def read(condition: Condition, point: Point, table: Table) -> Reading | None:
+def read(condition: Condition, candidate: Candidate, table: Table) -> Reading | None:
     """What a condition says of a point; ``None`` where its figures were not all measured."""
     if condition.significantly:
-        return tested(condition, point, table)
-    found = figure(condition, point, table)
+        return tested(condition, candidate, table)
+    found = figure(condition, candidate, table)
     if found is None:
         return None
     side = condition.side
     verdict = side.decide(found.low, found.high)
     clearance = 0.0 if verdict is Verdict.OPEN else side.clearance(found.low or 0.0, found.high or 0.0)
     needed = need(side, found) if verdict is Verdict.OPEN else None
-    return Reading(title(condition, point, table), found, found.interval, verdict, clearance, needed)
+    return Reading(title(condition, candidate, table), found, found.interval, verdict, clearance, needed)
 
 
-def figure(condition: Condition, point: Point, table: Table) -> Estimate | None:
-    here, scheme = point.place, point.scheme
+def figure(condition: Condition, candidate: Candidate, table: Table) -> Estimate | None:
+    here, scheme = candidate.point, candidate.scheme
     metric, head = condition.metric, condition.head
     if condition.minus is None:
         members = table.find(here, scheme, metric, head)
@@ -59,17 +59,17 @@ def figure(condition: Condition, point: Point, table: Table) -> Estimate | None:
     return difference(now, before) if now and before else None
 
 
-def comparable(condition: Condition, point: Point, table: Table) -> bool:
+def comparable(condition: Condition, candidate: Candidate, table: Table) -> bool:
     """Whether a point has something to be compared with: the smallest rate has no previous one, and none has itself."""
     minus = ORIGINAL if condition.significantly else condition.minus
-    return minus is None or table.base(point.place, minus) not in (None, point.place)
+    return minus is None or table.base(candidate.point, minus) not in (None, candidate.point)
 
 
-def tested(condition: Condition, point: Point, table: Table) -> Reading | None:
+def tested(condition: Condition, candidate: Candidate, table: Table) -> Reading | None:
     """Exact McNemar of every encoder on its own, Holm over the rates: all must be significant in the direction that is
     claimed; one that is significant in the other refutes."""
-    changes = table.find(point.place, "", "accuracy_change", condition.head)
-    tests = table.find(point.place, "", "mcnemar_p_holm", condition.head)
+    changes = table.find(candidate.point, "", "accuracy_change", condition.head)
+    tests = table.find(candidate.point, "", "mcnemar_p_holm", condition.head)
     if not changes or len(tests) != len(changes):
         return None
     wanted = 1 if condition.significantly == "better" else -1
@@ -81,7 +81,7 @@ def tested(condition: Condition, point: Point, table: Table) -> Reading | None:
     verdict = every(verdicts)
     needed = need_of_test(found, values[-1]) if verdict is Verdict.OPEN else None
     test = f"exact McNemar, Holm over the rates, p = {said}"
-    return Reading(title(condition, point, table), found, test, verdict, abs(found.value), needed)
+    return Reading(title(condition, candidate, table), found, test, verdict, abs(found.value), needed)
 
 
 def direction(p_value: float, change: float) -> Verdict:
@@ -90,11 +90,11 @@ def direction(p_value: float, change: float) -> Verdict:
     return Verdict.SUPPORTED if change > 0 else Verdict.REFUTED
 
 
-def title(condition: Condition, point: Point, table: Table) -> str:
+def title(condition: Condition, candidate: Candidate, table: Table) -> str:
     """What was measured, in words, such as ``accuracy (frozen head) minus the original's``."""
     metric = "change of accuracy" if condition.significantly else condition.metric.replace("_", " ")
     head = f" ({HEADS[condition.head]})" if condition.head else ""
-    scheme = f" of {point.scheme}" if condition.metric in table.of_schemes else ""
+    scheme = f" of {candidate.scheme}" if condition.metric in table.of_schemes else ""
     return f"{metric}{head}{scheme}" + (f" minus {of_whom(condition.minus)}" if condition.minus else "")
 
 

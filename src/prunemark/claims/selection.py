@@ -10,80 +10,75 @@ from prunemark.claims.estimates import Numbered, estimate
 from prunemark.claims.file import ways
 from prunemark.claims.schema import ORIGINAL, PREVIOUS, SUCCESS, Claim, Condition, Where
 from prunemark.errors import PrunemarkError
-from prunemark.results import GROUP, beyond
-from prunemark.scores import Row
+from prunemark.point import Point
+from prunemark.results.scores import Row
+from prunemark.results.table import Measure, beyond
 
-PLACE = ("dataset", "encoder", "watermark", "pruner", "rate", "probe")
-Place = tuple[str, ...]
+# What ``where`` may name beside a rate.
+NAMED = ("dataset", "encoder", "watermark", "pruner", "probe")
 
 
 @dataclass(frozen=True)
-class Point:
-    """``place``: the names of `PLACE`. ``scheme``: a watermark or check where the claim is about one, else empty."""
+class Candidate:
+    """Where a claim may hold. ``scheme``: a watermark or check where the claim is about one, else empty."""
 
-    place: Place
+    point: Point
     scheme: str
 
     def of(self, dimension: str) -> str:
-        return self.scheme if dimension == "scheme" else self.place[PLACE.index(dimension)]
+        name: str = self.scheme if dimension == "scheme" else getattr(self.point, dimension)
+        return name
 
 
 class Table:
-    """The rows of results.csv with their lines, by place, check, head and metric."""
+    """The rows of results.csv with their lines, by point, check, head and metric."""
 
     def __init__(self, rows: list[Row], asked: dict[str, Any]) -> None:
         self.asked = asked
-        self.members: dict[Place, list[Numbered]] = defaultdict(list)
-        self.schemes: dict[tuple[Place, str], list[str]] = defaultdict(list)
+        self.members: dict[Measure, list[Numbered]] = defaultdict(list)
+        self.schemes: dict[tuple[Point, str], list[str]] = defaultdict(list)
         self.heads: dict[str, set[str]] = defaultdict(set)
         self.of_schemes: set[str] = set()
-        self.rates: dict[Place, list[str]] = defaultdict(list)
+        self.rates: dict[Point, list[str]] = defaultdict(list)
         for line, row in enumerate(rows, start=2):
-            key = tuple(str(row.get(name, "")) for name in GROUP)
-            place, check, head, metric = key[:6], *key[6:]
-            self.members[key].append((line, row))
+            measure = Measure.of(row)
+            point, check, head, metric = measure
+            self.members[measure].append((line, row))
             self.heads[metric].add(head)
             self.of_schemes |= {metric} if check else set()
-            if check not in self.schemes[place, metric]:
-                self.schemes[place, metric].append(check)
-        self.places = [p for p in dict.fromkeys(key[:6] for key in self.members) if p[2] in asked["watermarks"]]
-        for place in sorted(self.places, key=lambda place: float(place[4])):
-            self.rates[other(place, rate="")].append(place[4])
+            if check not in self.schemes[point, metric]:
+                self.schemes[point, metric].append(check)
+        points = dict.fromkeys(measure.point for measure in self.members)
+        self.points = [point for point in points if point.watermark in asked["watermarks"]]
+        for point in sorted(self.points, key=lambda point: float(point.rate)):
+            self.rates[point.curve].append(point.rate)
 
-    def find(self, place: Place, scheme: str, metric: str, head: str | None) -> list[Numbered]:
+    def find(self, point: Point, scheme: str, metric: str, head: str | None) -> list[Numbered]:
         """The rows of a metric; without a head named, those without one, or a scheme's through the frozen one."""
-        checks = self.schemes.get((place, metric), [])
+        checks = self.schemes.get((point, metric), [])
         check = scheme if scheme in checks else ""
         heads = [head] if head else ["", "frozen"] if check else [""]
-        found = (self.members.get((*place, check, one, metric)) for one in heads)
+        found = (self.members.get(Measure(point, check, one, metric)) for one in heads)
         return next((members for members in found if members), [])
 
-    def moot(self, place: Place) -> bool:
+    def moot(self, point: Point) -> bool:
         """Whether a refitted head lost more accuracy here than the utility gate allows."""
-        now, before = (self.find(p, "", "accuracy", "refit") for p in (place, original(place)))
+        now, before = (self.find(p, "", "accuracy", "refit") for p in (point, point.original))
         drop = self.asked["utility_drop"]
         return bool(now and before) and beyond(estimate(before).value, estimate(now).value, drop)
 
-    def base(self, place: Place, minus: str) -> Place | None:
-        """What a place is compared with: its original, the next smaller rate above 0, or another pruner."""
+    def base(self, point: Point, minus: str) -> Point | None:
+        """What a point is compared with: its original, the next smaller rate above 0, or another pruner."""
         if minus == ORIGINAL:
-            return original(place)
+            return point.original
         if minus != PREVIOUS:
-            return other(place, pruner=minus)
-        smaller = [rate for rate in self.rates[other(place, rate="")] if 0 < float(rate) < float(place[4])]
-        return other(place, rate=smaller[-1]) if smaller else None
+            return point._replace(pruner=minus)
+        smaller = [rate for rate in self.rates[point.curve] if 0 < float(rate) < float(point.rate)]
+        return point._replace(rate=smaller[-1]) if smaller else None
 
 
-def other(place: Place, **changed: str) -> Place:
-    return tuple(changed.get(name, value) for name, value in zip(PLACE, place, strict=True))
-
-
-def original(place: Place) -> Place:
-    return other(place, pruner=ORIGINAL, rate="0")
-
-
-def candidates(claim: Claim, table: Table) -> list[Point]:
-    """The points that ``where`` names, whether or not all that the claim compares was measured there.
+def candidates(claim: Claim, table: Table) -> list[Candidate]:
+    """The points and schemes that ``where`` names, whether or not all that the claim compares was measured there.
 
     Raises:
         PrunemarkError: a metric that the table does not have, or a head that it was not measured through.
@@ -91,8 +86,8 @@ def candidates(claim: Claim, table: Table) -> list[Point]:
     for condition in claim.holds:
         check_metric(condition, table)
     allowed = ways(claim.where, table.asked)
-    places = [place for place in table.places if place[3] in allowed and named(claim.where, place)]
-    return [Point(place, scheme) for place in places for scheme in schemes(claim, table, place)]
+    points = [point for point in table.points if point.pruner in allowed and named(claim.where, point)]
+    return [Candidate(point, scheme) for point in points for scheme in schemes(claim, table, point)]
 
 
 def check_metric(condition: Condition, table: Table) -> None:
@@ -108,24 +103,24 @@ def check_metric(condition: Condition, table: Table) -> None:
         raise PrunemarkError(f"head: {given}: {metric} is measured through {', '.join(sorted(heads)) or 'no head'}")
 
 
-def named(where: Where, place: Place) -> bool:
-    chosen = (getattr(where, name) for name in PLACE if name != "rate")
-    values = (value for name, value in zip(PLACE, place, strict=True) if name != "rate")
-    inside = where.rate is None or where.rate.side.holds(float(place[4]))
-    return inside and all(names is None or value in names for names, value in zip(chosen, values, strict=True))
+def named(where: Where, point: Point) -> bool:
+    if where.rate is not None and not where.rate.side.holds(float(point.rate)):
+        return False
+    chosen = {name: getattr(where, name) for name in NAMED}
+    return all(names is None or getattr(point, name) in names for name, names in chosen.items())
 
 
-def schemes(claim: Claim, table: Table, place: Place) -> list[str]:
-    """The schemes that have all of the claim's metrics of schemes at a place; one without a name where it has none."""
+def schemes(claim: Claim, table: Table, point: Point) -> list[str]:
+    """The schemes that have all of the claim's metrics of schemes at a point; one without a name where it has none."""
     of_schemes = [c for c in claim.holds if c.metric in SUCCESS or c.metric in table.of_schemes]
     if not of_schemes:
         return [""] if claim.where.scheme is None else []
-    found = [measured(condition, table, place) for condition in of_schemes]
+    found = [measured(condition, table, point) for condition in of_schemes]
     chosen = claim.where.scheme
     return [name for name in found[0] if all(name in one for one in found) and (chosen is None or name in chosen)]
 
 
-def measured(condition: Condition, table: Table, place: Place) -> list[str]:
-    """The schemes that have a metric at a place through the head that is named."""
+def measured(condition: Condition, table: Table, point: Point) -> list[str]:
+    """The schemes that have a metric at a point through the head that is named."""
     metric, head = condition.metric, condition.head
-    return [name for name in table.schemes.get((place, metric), []) if table.find(place, name, metric, head)]
+    return [name for name in table.schemes.get((point, metric), []) if table.find(point, name, metric, head)]

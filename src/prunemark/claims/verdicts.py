@@ -13,10 +13,10 @@ from prunemark.claims.logic import Verdict, every, some
 from prunemark.claims.needs import said
 from prunemark.claims.readings import Reading, comparable, read
 from prunemark.claims.schema import SUCCESS, Claim
-from prunemark.claims.selection import Point, Table, candidates
+from prunemark.claims.selection import Candidate, Table, candidates
 from prunemark.claims.sentences import predicate
 from prunemark.errors import PrunemarkError
-from prunemark.scores import Row
+from prunemark.results.scores import Row
 
 SCHEMA = 1
 SHOWN = 6
@@ -27,7 +27,7 @@ JOINED = {"every": every, "some": some}
 class Leaf:
     """A point with what its conditions found there, which must all hold; none where a figure was not measured."""
 
-    point: Point
+    candidate: Candidate
     readings: list[Reading]
 
     @property
@@ -69,10 +69,10 @@ def decided(claim: Claim, table: Table) -> dict[str, Any]:
     A point that could not be compared is as open as one whose interval is: it is one of every, and may be some.
     """
     matched = candidates(claim, table)
-    usable = [point for point in matched if not (about_marks(claim) and table.moot(point.place))]
-    all_leaves = [leaf for point in usable if (leaf := leaf_at(claim, point, table))]
+    usable = [candidate for candidate in matched if not (about_marks(claim) and table.moot(candidate.point))]
+    all_leaves = [leaf for candidate in usable if (leaf := leaf_at(claim, candidate, table))]
     leaves = [leaf for leaf in all_leaves if leaf.readings]
-    if not leaves and not claim.needs and not any(has_figures(claim, point, table) for point in matched):
+    if not leaves and not claim.needs and not any(has_figures(claim, candidate, table) for candidate in matched):
         raise PrunemarkError("no row of the results is what it speaks of; say what it `needs`, or mend `where`")
     counts = Counter(leaf.verdict for leaf in leaves)
     points = {verdict.value: counts[verdict] for verdict in Verdict} | {"moot": len(matched) - len(usable)}
@@ -111,24 +111,28 @@ def about_marks(claim: Claim) -> bool:
     return any(condition.metric in SUCCESS for condition in claim.holds)
 
 
-def leaf_at(claim: Claim, point: Point, table: Table) -> Leaf | None:
+def leaf_at(claim: Claim, candidate: Candidate, table: Table) -> Leaf | None:
     """What was found at a point; ``None``: there is nothing that it could be compared with."""
-    if not all(comparable(condition, point, table) for condition in claim.holds):
+    if not all(comparable(condition, candidate, table) for condition in claim.holds):
         return None
-    readings = [reading for condition in claim.holds if (reading := read(condition, point, table))]
-    return Leaf(point, readings if len(readings) == len(claim.holds) else [])
+    readings = [reading for condition in claim.holds if (reading := read(condition, candidate, table))]
+    return Leaf(candidate, readings if len(readings) == len(claim.holds) else [])
 
 
-def has_figures(claim: Claim, point: Point, table: Table) -> bool:
-    leaf = leaf_at(claim, point, table)
+def has_figures(claim: Claim, candidate: Candidate, table: Table) -> bool:
+    leaf = leaf_at(claim, candidate, table)
     return leaf is not None and bool(leaf.readings)
 
 
-def shortage(claim: Claim, matched: Sequence[Point], table: Table) -> str:
+def shortage(claim: Claim, matched: Sequence[Candidate], table: Table) -> str:
     """What the claim needs and this run does not have, in words; else empty."""
     lacking = []
     for dimension, needed in claim.needs.items():
-        here = len(table.asked["seeds"]) if dimension == "seed" else len({point.of(dimension) for point in matched})
+        here = (
+            len(table.asked["seeds"])
+            if dimension == "seed"
+            else len({candidate.of(dimension) for candidate in matched})
+        )
         if here < needed:
             lacking.append(f"{needed} {dimension}{'s' if needed > 1 else ''} (here {here})")
     return ", ".join(lacking)
@@ -141,7 +145,7 @@ def settle(leaves: Sequence[Leaf], order: Sequence[tuple[str, str]]) -> tuple[Ve
     (quantifier, dimension), *inner = order
     groups: dict[str, list[Leaf]] = {}
     for leaf in leaves:
-        groups.setdefault(leaf.point.of(dimension), []).append(leaf)
+        groups.setdefault(leaf.candidate.of(dimension), []).append(leaf)
     parts = [settle(group, inner) for group in groups.values()]
     verdict = JOINED[quantifier](part for part, _ in parts)
     return verdict, [leaf for part, decisive in parts if part is verdict for leaf in decisive]
@@ -155,7 +159,7 @@ def by_all(claim: Claim, verdict: Verdict) -> bool:
 
 def as_json(leaf: Leaf) -> dict[str, Any]:
     names = ("dataset", "encoder", "watermark", "probe", "scheme", "pruner", "rate")
-    at = {name: leaf.point.of(name) for name in names if leaf.point.of(name)}
+    at = {name: leaf.candidate.of(name) for name in names if leaf.candidate.of(name)}
     return {"at": at, "verdict": leaf.verdict.value, "figures": [figure(reading) for reading in leaf.readings]}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prunemark.evidence.run import Run
-from prunemark.results import BOOTSTRAP_SEEDS
+from prunemark.results.table import BOOTSTRAP_SEEDS
 
 RESULTS = "data/report/results.csv"
 JOURNALS = "data/journal/**"
@@ -133,7 +133,7 @@ def seeds(facts: Facts) -> list[Fact]:
 def heads(facts: Facts) -> list[Fact]:
     scored = facts.of_stage("evaluate")
     counts = sorted({receipt["parameters"]["head-images"] for receipt in scored.values()})
-    code = "src/prunemark/stages/_data.py"
+    code = "src/prunemark/stages/split_data.py"
     return [
         Fact(f"{len(scored)} encoders were scored, heads and kNN banks on {listed(counts)} images.", RECEIPTS),
         Fact("These images are the first of the train split; accuracy is that of the test split.", code),
@@ -177,8 +177,10 @@ def intervals(facts: Facts) -> list[Fact]:
     )
     return [
         Fact(f"95 % intervals: {text}.", RESULTS),
-        Fact("Those of shares are Wilson's, those of paired differences Newcombe's.", "src/prunemark/scores.py"),
-        Fact(f"Over {count} seeds: {spread if count > 1 else 'no spread'}.", "src/prunemark/results.py"),
+        Fact(
+            "Those of shares are Wilson's, those of paired differences Newcombe's.", "src/prunemark/results/scores.py"
+        ),
+        Fact(f"Over {count} seeds: {spread if count > 1 else 'no spread'}.", "src/prunemark/results/table.py"),
     ]
 
 

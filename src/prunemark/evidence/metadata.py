@@ -16,9 +16,9 @@ from rocrate.model import ContextEntity, File
 from rocrate.model.entity import Entity
 from rocrate.rocrate import ROCrate
 
+from prunemark.disk.files import canonical_json
 from prunemark.evidence.run import Run, sha256
-from prunemark.files import canonical_json
-from prunemark.record import RECEIPT
+from prunemark.receipts.receipt import RECEIPT
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prunemark import grid
+from prunemark.disk.files import read_json
+from prunemark.disk.git import git
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.git import git
-from prunemark.layout import CLAIMS
-from prunemark.params import Params
-from prunemark.params_file import PARAMS, read_params
-from prunemark.provenance.chain import read_receipt
-from prunemark.record import RECEIPT, journal_path, sha256_file
+from prunemark.plan import grid
+from prunemark.plan.folders import CLAIMS
+from prunemark.plan.params import Params
+from prunemark.plan.params_file import PARAMS, read_params
+from prunemark.receipts.chain import read_receipt
+from prunemark.receipts.receipt import RECEIPT, journal_path, sha256_file
 
 # Images, weights, masks and secrets: what a reader of numbers never opens, and what takes nearly all of the space.
 TENSORS = (".safetensors", ".pmk")
@@ -91,16 +91,20 @@ def add_output(run: Run, path: Path, digest: str) -> None:
 
 def add_code(run: Run) -> None:
     """Carry every code file that a receipt names, as it was: from the folder, else from the commits of the journals."""
-    named: dict[str, str] = {}
+    meanings: dict[str, str] = {}
+    bytes_of: dict[str, set[str]] = {}
     for folder, receipt in run.receipts.items():
+        ran = receipt["code"] if receipt["schema"] == 1 else run.journals.get(folder, {}).get("code", {})
         for name, digest in receipt["code"].items():
-            if named.setdefault(name, digest) != digest:
+            if meanings.setdefault(name, digest) != digest:
                 raise PrunemarkError(f"{folder}/{RECEIPT}: was made with another {name} than others: not one run")
-    for name, digest in sorted(named.items()):
-        contents = (content for content in code_contents(name, run.commits) if sha256(content) == digest)
-        content = next(contents, None)
+            if name not in ran:
+                raise PrunemarkError(f"{journal_path(Path(folder))}: does not say which {name} ran: `prunemark audit`")
+            bytes_of.setdefault(name, set()).add(ran[name])
+    for name, digests in sorted(bytes_of.items()):
+        content = next((found for found in code_contents(name, run.commits) if sha256(found) in digests), None)
         if content is None:
-            run.referenced[name] = digest
+            run.referenced[name] = min(digests)
         else:
             run.carried[name] = content
 

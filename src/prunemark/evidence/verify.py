@@ -68,8 +68,8 @@ def check_receipt(crate: Crate, name: str) -> dict[str, Any]:
     """A receipt, whose command, seed and folder must be those of its parameters."""
     found: dict[str, Any] = json.loads(crate.read(name))
     kinds = {type(digest) for part in ("inputs", "outputs", "code") for digest in found[part].values()}
-    if set(found) != FIELDS or found["schema"] != 1 or kinds - {str}:
-        raise ValueError("no receipt of schema 1")
+    if set(found) != FIELDS or found["schema"] not in (1, 2) or kinds - {str}:
+        raise ValueError("no receipt of schema 1 or 2")
     if (json.dumps(found, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode() != crate.read(name):
         crate.fault(name, "not as written: its JSON is not in canonical form")
     given, words = found["parameters"], ["prunemark", found["stage"]]
@@ -126,13 +126,17 @@ def verify(path: str) -> tuple[Crate, dict[str, str]]:
     receipts = {n: found for n in names if (found := crate.attempt(n, lambda name: check_receipt(crate, name)))}
     made = {path: (digest, name) for name, found in receipts.items() for path, digest in found["outputs"].items()}
     check_chain(crate, receipts, made | {name: (crate.hashes[name], name) for name in receipts})
-    said = {pair for found in receipts.values() for part in ("outputs", "code") for pair in found[part].items()}
-    for name, digest in sorted(said):
-        if crate.hashes.get(name, referenced.get(name)) != digest:
+    said = {path: {digest} for found in receipts.values() for path, digest in found["outputs"].items()}
+    journals = {f"data/journal{name[4:].removesuffix(RECEIPT)}.json": found for name, found in receipts.items()}
+    for name, found in journals.items():  # receipts of schema 2 name the meaning of code, journals its bytes
+        ran = found if found["schema"] == 1 else crate.attempt(name, lambda n: json.loads(crate.read(n))) or {}
+        for path in found["code"]:
+            said.setdefault(path, set()).add(ran.get("code", {}).get(path))
+    for name, digests in sorted(said.items()):
+        if crate.hashes.get(name, referenced.get(name)) not in digests:
             crate.fault(name, "is not what a receipt says, or neither in the crate nor referred to")
-    journals = {f"data/journal{name[4:].removesuffix(RECEIPT)}.json" for name in receipts}
     own = {METADATA, REFERENCED, *(name for name in crate.hashes if re.fullmatch(OWN, name))}
-    for name in sorted({*crate.hashes, *referenced} - own - {*receipts, *journals, *dict(said)}):
+    for name in sorted({*crate.hashes, *referenced} - own - {*receipts, *journals, *said}):
         crate.fault(name, "unexplained: no receipt names it")
     crate.attempt(METADATA, lambda _: check_metadata(crate, receipts))
     return crate, {name: digest for name, digest in referenced.items() if name not in crate.hashes}

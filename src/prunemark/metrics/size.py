@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunemark.encoder import Encoder, state, weights
+from prunemark.model.encoder import Encoder, state, weights
 
 VALUE_BYTES = INDEX_BYTES = 4
 HALF_BYTES = 2

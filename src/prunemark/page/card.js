@@ -1,5 +1,5 @@
 // The lineage card of a number: #s12 a summary, #n3 another source, #r47 a line of results.csv, #c5 a cell.
-const CARD = document.getElementById("card");
+const CARD = /** @type {HTMLDialogElement} */ (document.getElementById("card"));
 const CARD_ADDRESS = /^#([snrc])(\d+)$/;
 const INTERVAL_WORDS = {
   wilson: "Wilson 95 % interval", newcombe: "Newcombe 95 % interval of a paired difference",
@@ -17,11 +17,12 @@ function showCard() {
   const [, kind, number] = location.hash.match(CARD_ADDRESS) ?? [];
   const card = kind && CARDS[kind](Number(number));
   if (!card) return CARD.open && CARD.close();
-  CARD.querySelector("#card-title").textContent = card.title;
+  const heading = /** @type {HTMLElement} */ (CARD.querySelector("#card-title"));
+  heading.textContent = card.title;
   CARD.querySelector("#card-body").replaceChildren(...card.parts);
   if (!CARD.open) CARD.showModal();
   CARD.scrollTop = 0;
-  CARD.querySelector("#card-title").focus();
+  heading.focus();
 }
 
 function listenToCards() {
@@ -34,7 +35,7 @@ function listenToCards() {
   showCard();
 }
 
-const named = (place) => [place.metric, place.head && `${place.head} head`, place.check].filter(Boolean).join(", ").replace("knn head", "kNN");
+const named = (summary) => [summary.metric, summary.head && `${summary.head} head`, summary.check].filter(Boolean).join(", ").replace("knn head", "kNN");
 
 function place(summary) {
   const values = (name) => new Set(summary.rows.map((row) => row[name]));

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunemark.page.evidence import Evidence
 from prunemark.page.packed import Interned
-from prunemark.record import RECEIPT, flags, options
+from prunemark.page.supplement import Evidence
+from prunemark.receipts.receipt import RECEIPT, flags, options
 
 JOURNAL = ("commit", "code_differs_from_commit", "host", "cpu", "cpu_capability", "cores", "python", "versions")
 Files = dict[str, tuple[int, str]]

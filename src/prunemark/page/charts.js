@@ -36,6 +36,7 @@ async function drawNow(element, spec, listen) {
   if (!element.isConnected) return;
   const whole = { $schema: SCHEMA, config: LOOK, width: "container", autosize: { type: "fit-x", contains: "padding" }, ...spec };
   const options = { actions: false, renderer: "svg", ast: true };
+  // @ts-expect-error: the library, which comes last, sets it
   const { view } = await window.vegaEmbed(element, whole, options);
   // The box around it has a name, and tables have its numbers as links.
   element.querySelector("svg").setAttribute("aria-hidden", "true");

@@ -31,11 +31,11 @@ def comparison(panel: Panel, head: str) -> dict[str, Any]:
     columns.append(Column("Cohen\u2019s kappa", "coefficient", kappa, ".3f"))
     error = partial(book.plain, metric="calibration_error", form=".3f", head=head)
     columns.append(Column("calibration error", "ECE, pruned", error, ".3f"))
-    columns.append(Column("before pruning", "ECE, original", lambda point: error(panel.origin(point[2])), ".3f"))
+    columns.append(Column("before pruning", "ECE, original", lambda point: error(panel.origin(point.watermark)), ".3f"))
     if head == "refit":
         left_out = partial(book.plain, metric="features_left_out", form="g", head=head)
         columns.append(Column("features left out", "too alike for float32", left_out, "g"))
     if head == "frozen":
         for metric, (title, unit) in FEATURES.items():
             columns.append(Column(title, unit, partial(book.plain, metric=metric, form=".4f"), ".4f"))
-    return {"columns": columns, "groups": panel.groups(columns, lambda point: point[3] != "original")}
+    return {"columns": columns, "groups": panel.groups(columns, lambda point: not point.is_original)}

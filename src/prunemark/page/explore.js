@@ -46,7 +46,8 @@ function nearest(rates, wanted) {
   return away.indexOf(Math.min(...away));
 }
 
-function update({ first, target } = {}) {
+/** @param {{ first?: boolean, target?: EventTarget }} cause what was changed: an event of a control, or the first time */
+function update({ first, target }) {
   let cells = CELLS.filter((cell) => title(cell) === CONTROLS.encoder.value);
   const watermark = offer("watermark", ordered(cells.map((cell) => cell.watermark), ORDER.watermarks).filter((name) => ORDER.watermarks.includes(name)));
   cells = cells.filter((cell) => cell.watermark === watermark);
@@ -108,7 +109,7 @@ function showCurves({ cells, way, beside, rates, at, isMean }) {
     const lines = unique(values.map((value) => value.line));
     const views = VIEWS.views;
     element.append(lineChoice(lines, lines, (chosen) => views.forEach((view) => view.signal("chosen", chosen).runAsync())));
-    const spec = rateChart({ title: name, rates, values, chosen: lines, at, height: 260 });
+    const spec = rateChart({ title: name, rates, values, chosen: lines, at, height: 260, level: null });
     draw(chartBox(element, `${name}: accuracy, agreement and success against the rate`), spec, (view) => {
       views.push(view);
       view.signal("at", Number(CONTROLS.rate.value)).runAsync();

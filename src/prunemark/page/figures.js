@@ -2,7 +2,7 @@
 const FIRST_CHOSEN = 4;
 
 function drawFigures() {
-  for (const element of document.querySelectorAll("[data-figure]")) {
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-figure]"))) {
     const content = PAGE.shelf.figures[element.dataset.figure];
     const lines = [...new Set(content.charts.flatMap((chart) => chart.lines.map(([line]) => line)))];
     const views = [];

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from prunemark.page.numbers import Point, seeds
+from prunemark.page.numbers import seeds
 from prunemark.page.shelf import Shelf
 from prunemark.page.tables import HEADS, Panel
-from prunemark.results import Summary
+from prunemark.point import Point
+from prunemark.results.table import Summary
 
 Finder = Callable[[Point], Summary | None]
 
@@ -63,8 +64,8 @@ def quantities(panel: Panel, watermark: str) -> dict[str, Finder]:
 
 def lines_of(panel: Panel, watermark: str) -> dict[str, list[Point]]:
     """Per pruner the points of its line; the original is the first of each."""
-    points = [point for point in panel.points if point[2] == watermark]
-    return {name: [point for point in points if point[3] in ("original", name)] for name in panel.pruners}
+    points = [point for point in panel.points if point.watermark == watermark]
+    return {name: [p for p in points if p.is_original or p.pruner == name] for name in panel.pruners}
 
 
 def chart(panel: Panel, shelf: Shelf, watermark: str, name: str, find: Finder) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def chart(panel: Panel, shelf: Shelf, watermark: str, name: str, find: Finder) -
     for pruner, points in lines_of(panel, watermark).items():
         found = [(point, summary) for point in points if (summary := find(point))]
         drawn = [
-            [panel.rates.index(point[4]), shelf.position(summary), int(panel.book.beyond(point))]
+            [panel.rates.index(point.rate), shelf.position(summary), int(panel.book.beyond(point))]
             for point, summary in found
         ]
         lines += [[pruner, drawn]] if drawn else []
@@ -90,7 +91,7 @@ def size_chart(panel: Panel, shelf: Shelf, watermark: str) -> dict[str, Any]:
             size, accuracy = book.get(point, "sparse_bytes"), book.get(point, "accuracy", "refit")
             if size and accuracy:
                 numbers = (shelf.position(accuracy), int(book.beyond(point)), shelf.position(size))
-                drawn.append([panel.rates.index(point[4]), *numbers])
+                drawn.append([panel.rates.index(point.rate), *numbers])
                 stored = book.get(point, "dense_bytes")
                 dense = stored.value / 1e6 if stored else dense
         lines.append([pruner, drawn])

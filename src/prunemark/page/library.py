@@ -7,7 +7,7 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
-from prunemark.files import write_bytes
+from prunemark.disk.files import write_bytes
 
 PACKAGE = "vl-convert-python"
 CACHE = Path(".prunemark")

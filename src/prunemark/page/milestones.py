@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunemark.landmarks import Entry, Landmark
 from prunemark.page.numbers import Number, Source, plural
-from prunemark.page.tables import HEADS, Column, Group, Line, Panel
-from prunemark.results import BOOTSTRAP_SEEDS
+from prunemark.page.tables import HEADS, Column, Group, Line, Panel, panel_of
+from prunemark.results.landmarks import Entry, Landmark
+from prunemark.results.table import BOOTSTRAP_SEEDS
 
 Key = tuple[str, str, str]
 OWN = "own mark"
@@ -15,12 +15,11 @@ OWN = "own mark"
 
 def landmark_table(panel: Panel, entries: list[Entry]) -> dict[str, Any]:
     """One line per pruner of every watermark, one column per knee (by head) and half-life (by scheme and head)."""
-    place = (panel.dataset, panel.encoder)
     found: dict[tuple[str, str], dict[Key, Number]] = {}
     for line, entry in enumerate(entries, start=2):
-        if (*entry.place[:2], entry.place[4]) == (*place, panel.probe):
-            check = OWN if entry.check == entry.place[2] else entry.check
-            numbers = found.setdefault((entry.place[2], entry.place[3]), {})
+        if panel_of(entry.point) == panel.place:
+            check = OWN if entry.check == entry.point.watermark else entry.check
+            numbers = found.setdefault((entry.point.watermark, entry.point.pruner), {})
             numbers[entry.what, check, entry.head] = number(entry, line, gate(panel, entry))
     keys = sorted({key for numbers in found.values() for key in numbers}, key=lambda key: order(panel, key))
     groups = []
@@ -48,7 +47,7 @@ def title(key: Key) -> str:
 
 def gate(panel: Panel, entry: Entry) -> str:
     """The smallest rate of a pruner whose encoders are beyond the utility gate, or nothing."""
-    beyond = (p[4] for p in panel.points if p[2:4] == (entry.place[2], entry.place[3]) and panel.book.beyond(p))
+    beyond = (point.rate for point in panel.points if point.curve == entry.point and panel.book.beyond(point))
     return next(beyond, "")
 
 

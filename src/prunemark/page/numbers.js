@@ -33,8 +33,8 @@ function seedWords(summary) {
 function counts(summary) {
   const trials = summary.k === null || summary.n === null ? "" : `${grouped(summary.k)} of ${grouped(summary.n)}`;
   const [low, high] = [summary.low, summary.high].map((end) => (end === null ? null : fixed(100 * end, 1)));
-  const ends = low === null ? "" : `[${low}, ${high}]`.replaceAll("-", MINUS);
-  return [`${trials} ${ends}`.trim(), seedWords(summary)].filter(Boolean).join(", ");
+  const interval = low === null ? "" : `[${low}, ${high}]`.replaceAll("-", MINUS);
+  return [`${trials} ${interval}`.trim(), seedWords(summary)].filter(Boolean).join(", ");
 }
 
 function ends(summary, form) {

@@ -6,23 +6,23 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from prunemark.metrics.intervals import trials_needed, upper_bound
-from prunemark.results import GROUP, Summary, beyond
-from prunemark.scores import Row
+from prunemark.point import Point
+from prunemark.results.scores import Row
+from prunemark.results.table import Measure, Summary, beyond
 
-Point = tuple[str, ...]
 SUCCESS = ("VerSR", "AuthSR")
 INTERVALS = {"range": "range", "bootstrap": "bootstrap", "newcombe": "paired"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a number comes from: groups of rows of results.csv (`prunemark.results.GROUP`), of which the second is
-    subtracted (``minus``) or divides (``share``) where ``how`` says so; or lines of results.csv; or a line of
+    """Where a number comes from: groups of rows of results.csv (`prunemark.results.table.Measure`), of which the second
+    is subtracted (``minus``) or divides (``share``) where ``how`` says so; or lines of results.csv; or a line of
     landmarks.csv; or what journals measured, by the parts of their folders after data/, where ``*`` stands for any.
     ``column``: of results.csv, where that is not ``value``; ``note``: what was done with it.
     """
 
-    groups: tuple[Point, ...] = ()
+    groups: tuple[Measure, ...] = ()
     column: str = "value"
     line: int = 0
     lines: tuple[int, ...] = ()
@@ -42,17 +42,17 @@ class Number:
 
 
 class Book:
-    """Every summary and the table rows behind it, by point (`POINT`), check, head and metric."""
+    """Every summary and the table rows behind it, by point, check, head and metric."""
 
     def __init__(self, rows: list[Row], summaries: list[Summary], classes: dict[str, int], utility_drop: float) -> None:
-        self.summaries = {tuple(s.place[name] for name in GROUP): s for s in summaries}
-        self.rows: dict[Point, list[tuple[int, Row]]] = defaultdict(list)
+        self.summaries = {summary.measure: summary for summary in summaries}
+        self.rows: dict[Measure, list[tuple[int, Row]]] = defaultdict(list)
         for line, row in enumerate(rows, start=2):
-            self.rows[tuple(str(row.get(name, "")) for name in GROUP)].append((line, row))
+            self.rows[Measure.of(row)].append((line, row))
         self.classes, self.utility_drop = classes, utility_drop
 
     def get(self, point: Point, metric: str, head: str = "", check: str = "") -> Summary | None:
-        return self.summaries.get((*point, check, head, metric))
+        return self.summaries.get(Measure(point, check, head, metric))
 
     def success(self, point: Point, check: str) -> Summary | None:
         """How often ``check`` succeeded: VerSR if it is robust, AuthSR if fragile; of labels, the frozen head's."""
@@ -62,7 +62,7 @@ class Book:
     def beyond(self, point: Point) -> bool:
         """Whether the refitted head lost more accuracy than the utility gate allows, against the same encoder's
         original; means over seeds."""
-        before, now = self.get(original(point), "accuracy", "refit"), self.get(point, "accuracy", "refit")
+        before, now = self.get(point.original, "accuracy", "refit"), self.get(point, "accuracy", "refit")
         return before is not None and now is not None and beyond(before.value, now.value, self.utility_drop)
 
     def moot(self, point: Point, summary: Summary) -> bool:
@@ -70,7 +70,7 @@ class Book:
         return summary.place["metric"] in SUCCESS and self.beyond(point)
 
     def source(self, summary: Summary, column: str = "value", note: str = "") -> Source:
-        return Source((group(summary),), column, note=note)
+        return Source((summary.measure,), column, note=note)
 
     def share(self, point: Point, metric: str, head: str = "", check: str = "") -> Number | None:
         summary = self.get(point, metric, head, check)
@@ -82,7 +82,7 @@ class Book:
 
     def scheme(self, point: Point, check: str = "") -> Number | None:
         """The success of a check, or of the point's own watermark."""
-        summary = self.success(point, check or point[2])
+        summary = self.success(point, check or point.watermark)
         return None if summary is None else self.percent(summary, point)
 
     def plain(self, point: Point, metric: str, form: str, head: str = "") -> Number | None:
@@ -150,7 +150,7 @@ class Book:
         summary = self.get(point, metric, head)
         if summary is None:
             return None
-        values = sorted(row["value"] for _, row in self.rows[group(summary)])
+        values = sorted(row["value"] for _, row in self.rows[summary.measure])
         text = f"{values[0]:.2g}" if len(values) == 1 else f"{values[0]:.2g} to {values[-1]:.2g}"
         tests = "" if len(values) == 1 else f"{len(values)} tests, "
         return Number(text, tests + plural(summary.seeds, "seed"), self.source(summary))
@@ -161,15 +161,7 @@ class Book:
         if ours is None or theirs is None or point == base:
             return None
         text = signed(ours.value - theirs.value)
-        return Number(text, plural(ours.seeds, "seed"), Source((group(ours), group(theirs)), how="minus"))
-
-
-def group(summary: Summary) -> Point:
-    return tuple(summary.place[name] for name in GROUP)
-
-
-def original(point: Point) -> Point:
-    return (*point[:3], "original", "0", point[5])
+        return Number(text, plural(ours.seeds, "seed"), Source((ours.measure, theirs.measure), how="minus"))
 
 
 def counts(summary: Summary) -> str:

@@ -1,7 +1,7 @@
 """The results table as compact JSON for the page: every row, and of every summary what the rows do not say themselves.
 
 ``page/rows.js`` reads it back. Rows keep their order, so that the script knows the line of each in results.csv; a
-summary goes over the rows of one group (`prunemark.results.GROUP`), numbered by their first rows.
+summary goes over the rows of one group (`prunemark.results.table.GROUP`), numbered by their first rows.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections import defaultdict
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
-from prunemark.results import BOOTSTRAP_SEEDS, CELL, COLUMNS, GROUP, TRIALS, Summary
-from prunemark.scores import DIGITS, Row
+from prunemark.point import CELL, Point
+from prunemark.results.scores import DIGITS, Row
+from prunemark.results.table import BOOTSTRAP_SEEDS, COLUMNS, GROUP, TRIALS, Summary
 
 KIND = ("check", "head", "metric", "unit")
 COUNTED = ("value", "k", "n", "ci_low", "ci_high")
@@ -36,12 +37,12 @@ def packed_rows(rows: list[Row]) -> dict[str, Any]:
     """All rows, cell by cell: names, kinds, counts and facts once each, and per cell which of them its rows have."""
     names, kinds, counted, facts = Interned(), Interned(), Interned(), Interned()
     cells: list[list[Any]] = []
-    last: tuple[str, ...] = ()
+    last = Point()
     for row in rows:
-        cell = tuple(row[name] for name in CELL)
-        if cell != last:
-            cells.append([[names(part) for part in cell], [], [], []])
-            last = cell
+        point = Point.from_row(row)
+        if point != last:
+            cells.append([[names(part) for part in point], [], [], []])
+            last = point
         kind = kinds(tuple(names(row.get(name, "")) for name in KIND))
         # 1 and 1.0 are one number, and one of them is written.
         counts = counted(trimmed(float_or_none(row.get(name)) for name in COUNTED))

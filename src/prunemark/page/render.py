@@ -15,27 +15,28 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from prunemark import methods
-from prunemark.landmarks import COLUMNS, Entry, to_csv
+from prunemark import registry
 from prunemark.page import library, words
-from prunemark.page.cells import LARGEST_MATRIX, packed_cells
+from prunemark.page.cell_details import LARGEST_MATRIX, packed_cells
 from prunemark.page.chains import packed_chains
 from prunemark.page.claims import claim_cards
 from prunemark.page.comparison import comparison
-from prunemark.page.evidence import Evidence
 from prunemark.page.figures import figures, size_figures
-from prunemark.page.formulas import FORMULAS
 from prunemark.page.milestones import landmark_table
 from prunemark.page.numbers import Book
 from prunemark.page.packed import packed_rows, packed_summaries
 from prunemark.page.shelf import Shelf
 from prunemark.page.speed import sizes, speeds
-from prunemark.page.tables import HEADS, Panel, keyed
-from prunemark.results import SLACK, Summary, pruners
-from prunemark.scores import Row
+from prunemark.page.supplement import Evidence
+from prunemark.page.tables import HEADS, Panel, keyed, panel_of
+from prunemark.point import Point
+from prunemark.results.formulas import FORMULAS
+from prunemark.results.landmarks import COLUMNS, Entry, to_csv
+from prunemark.results.scores import Row
+from prunemark.results.table import SLACK, Summary, pruners
 
 TEMPLATE = "render.html.j2"
-FOLDER = methods.PACKAGE / "page"
+FOLDER = registry.PACKAGE / "page"
 SCRIPTS = (
     "elements.js", "numbers.js", "rows.js", "chain.js", "tables.js", "card.js", "charts.js", "figures.js", "cells.js",
     "explore.js", "start.js",
@@ -46,7 +47,7 @@ def render(
     rows: list[Row],
     summaries: list[Summary],
     landmarks: list[Entry],
-    contents: dict[tuple[str, ...], dict[str, Any]],
+    contents: dict[Point, dict[str, Any]],
     asked: dict[str, Any],
     conditions: dict[str, Any],
     judged: dict[str, Any],
@@ -56,9 +57,9 @@ def render(
     params.yaml, the conditions that `prunemark.stages.report.conditions` found, the content of claims.json, and what
     stands behind the scores.
     """
-    classes = {cell[-1]: content["classes"] for cell, content in contents.items()}
+    classes = {point.probe: content["classes"] for point, content in contents.items()}
     book = Book(rows, summaries, classes, asked["utility_drop"])
-    places = list(dict.fromkeys((s.place["dataset"], s.place["encoder"], s.place["probe_dataset"]) for s in summaries))
+    places = dict.fromkeys(panel_of(summary.measure.point) for summary in summaries)
     panels = [Panel(book, place, asked, conditions, number) for number, place in enumerate(places)]
     shelf = Shelf(book)
     parts = [panel_parts(panel, landmarks, shelf) for panel in panels]

@@ -18,7 +18,7 @@ function unpackRows({ columns, names, kinds, templates, counted, facts, with_fac
       const row = { ...cell, ...described[kind], line: rows.length + 2, number };
       columns.counted.forEach((name, j) => (row[name] = numbered[counts[i]][j] ?? null));
       if (factual.has(row.metric)) columns.facts.forEach((name, j) => (row[name] = facts[more[fact]][j]));
-      fact += factual.has(row.metric);
+      fact += Number(factual.has(row.metric));
       rows.push(row);
     });
     return { ...cell, number, path: path.map((name) => names[name]).join("/"), rows: rows.slice(first) };
@@ -45,7 +45,7 @@ function summaryOf(number) {
   return SUMMARIES.get(number);
 }
 
-// One metric of one point, over seeds and keys, as prunemark.results.Summary has it.
+// One metric of one point, over seeds and keys, as prunemark.results.table.Summary has it.
 function summarised(members, kept) {
   const first = members[0], { trials, bootstrap_seeds } = PAGE.summaries;
   const seeds = [...new Set(members.map((row) => row.seed))];

@@ -11,9 +11,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from prunemark.page.numbers import SUCCESS, Book, Number, Source, counts, ends, group, signed
+from prunemark.page.numbers import SUCCESS, Book, Number, Source, counts, ends, signed
 from prunemark.page.tables import Column, Line
-from prunemark.results import Summary
+from prunemark.results.table import Summary
 
 
 class Shelf:
@@ -51,7 +51,7 @@ class Shelf:
         return -1 - self.sources.setdefault(source, len(self.sources))
 
     def position(self, summary: Summary) -> int:
-        return self.positions[group(summary)]
+        return self.positions[summary.measure]
 
     def packed(self, table: dict[str, Any]) -> dict[str, Any]:
         columns: list[Column] = table["columns"]

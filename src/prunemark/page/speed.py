@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from prunemark.page.numbers import Number, Source, group, plural
+from prunemark.page.numbers import Number, Source, plural
 from prunemark.page.tables import WHOLE, Column, Group, Line, Panel
 
 STORED = {
@@ -83,10 +83,10 @@ def timed_lines(panel: Panel, pruner: str, cells: dict[str, Any]) -> list[Line]:
 
 def macs_share(panel: Panel, way: str, rate: str, form: str) -> Number | None:
     """Multiply-accumulates that are done, of the original's: a mask leaves all of them to do."""
-    point = (panel.dataset, panel.encoder, panel.watermarks[0], way, rate, panel.probe)
-    ours, theirs = panel.book.get(point, "macs"), panel.book.get(panel.origin(panel.watermarks[0]), "macs")
+    origin = panel.origin(panel.watermarks[0])
+    ours, theirs = panel.book.get(origin.under(way, rate), "macs"), panel.book.get(origin, "macs")
     if ours is None or theirs is None:
         return None
     done = theirs if form.startswith("masked") else ours
-    source = Source((group(done), group(theirs)), how="share")
+    source = Source((done.measure, theirs.measure), how="share")
     return Number(f"{100 * done.value / theirs.value:.0f}", "", source)

@@ -6,7 +6,7 @@ const SUCCESS = ["VerSR", "AuthSR"];
 const LONG = 60;
 
 function layOutTables() {
-  for (const box of document.querySelectorAll("[data-table]")) {
+  for (const box of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-table]"))) {
     const table = PAGE.shelf.tables[box.dataset.table];
     scrolling(box, table.label);
     box.append(laidOut(table));

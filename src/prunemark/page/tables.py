@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from prunemark import methods
-from prunemark.page.numbers import Book, Number, Point, Source, counts, false_positives, group, plural
-from prunemark.results import Summary, pruners
+from prunemark import registry
+from prunemark.page.numbers import Book, Number, Source, counts, false_positives, plural
+from prunemark.point import Point
+from prunemark.results.table import Summary, pruners
 
 HEADS = {"frozen": "frozen head", "refit": "refitted head", "knn": "kNN"}
 CONTROLS = {"pixels": "raw pixels", "untrained": "untrained initialisation"}
@@ -56,21 +57,25 @@ class Panel:
         self, book: Book, place: Point, asked: dict[str, Any], conditions: dict[str, Any], number: int
     ) -> None:
         self.book, self.asked, self.conditions, self.number = book, asked, conditions, number
-        self.dataset, self.encoder, self.probe = place
-        self.title = f"{self.dataset} / {self.encoder}" + ("" if self.probe == place[0] else f" on {self.probe}")
+        self.place, self.dataset, self.encoder, self.probe = place, place.dataset, place.encoder, place.probe
+        self.title = f"{self.dataset} / {self.encoder}" + ("" if self.probe == self.dataset else f" on {self.probe}")
         self.watermarks = list(asked["watermarks"])
         self.pruners = list(pruners(asked))
         order = ["original", *self.pruners, *asked["alterations"]]
-        found = dict.fromkeys(key[:6] for key in book.summaries if (*key[:2], key[5]) == place)
-        self.controls = [self.origin(name) for name in CONTROLS if self.origin(name) in found]
-        marked = [point for point in found if point[2] in self.watermarks]
-        self.points = sorted(marked, key=lambda p: (self.watermarks.index(p[2]), order.index(p[3]), float(p[4])))
-        self.rates = sorted({point[4] for point in marked if point[3] in ("original", *self.pruners)}, key=float)
+        here = dict.fromkeys(measure.point for measure in book.summaries if panel_of(measure.point) == place)
+        self.controls = [self.origin(name) for name in CONTROLS if self.origin(name) in here]
+        marked = [point for point in here if point.watermark in self.watermarks]
+        self.points = sorted(
+            marked, key=lambda p: (self.watermarks.index(p.watermark), order.index(p.pruner), float(p.rate))
+        )
+        self.rates = sorted({p.rate for p in marked if p.is_original or p.pruner in self.pruners}, key=float)
         self.checks = [name for name in asked["checks"] if any(book.success(point, name) for point in marked)]
-        self.marks = [name for name in self.watermarks if any(book.success(p, name) for p in marked if p[2] == name)]
+        self.marks = [
+            name for name in self.watermarks if any(book.success(p, name) for p in marked if p.watermark == name)
+        ]
 
     def origin(self, watermark: str) -> Point:
-        return (self.dataset, self.encoder, watermark, "original", "0", self.probe)
+        return self.place._replace(watermark=watermark).original
 
     @property
     def base(self) -> Point:
@@ -106,14 +111,14 @@ class Panel:
     def groups(self, columns: list[Column], keep: Callable[[Point], bool], notes: bool = False) -> list[Group]:
         found = []
         for name in self.watermarks:
-            points = [point for point in self.points if point[2] == name and keep(point)]
+            points = [point for point in self.points if point.watermark == name and keep(point)]
             lines = [self.line(point, columns) for point in points]
             found += [Group(name, self.notes(name) if notes else [], lines)] if lines else []
         return found
 
     def line(self, point: Point, columns: list[Column]) -> Line:
         numbers = [column.number(point) for column in columns]
-        return Line(point[3], point[4], numbers, self.book.beyond(point))
+        return Line(point.pruner, point.rate, numbers, self.book.beyond(point))
 
     def main(self) -> dict[str, Any]:
         book = self.book
@@ -132,11 +137,11 @@ class Panel:
         return {"columns": columns, "groups": self.groups(columns, lambda point: True, notes=True)}
 
     def own_statistic(self, point: Point) -> Number | None:
-        return self.book.fact(point, "statistic", point[2])
+        return self.book.fact(point, "statistic", point.watermark)
 
     def own_refitted(self, point: Point) -> Number | None:
         """The success of the point's own mark where its labels are seen through a head fitted after pruning."""
-        return self.book.share(point, "VerSR", "refit", point[2])
+        return self.book.share(point, "VerSR", "refit", point.watermark)
 
     def before(self) -> dict[str, Any]:
         """The controls and every marked encoder before pruning, held against the trained, unmarked one."""
@@ -146,8 +151,8 @@ class Panel:
             columns.append(Column(HEADS[head], "% of images", partial(book.share, metric="accuracy", head=head)))
             columns.append(Column("difference", "points", partial(book.difference, base=base, head=head)))
         lines = []
-        for point in (*self.controls, *(point for point in self.points if point[3] == "original")):
-            name = CONTROLS.get(point[2], f"trained, watermark {point[2]}")
+        for point in (*self.controls, *(point for point in self.points if point.is_original)):
+            name = CONTROLS.get(point.watermark, f"trained, watermark {point.watermark}")
             lines.append(Line(name, "", [column.number(point) for column in columns]))
         return {"columns": columns, "groups": [Group("", [], lines)], "words": self.gains()}
 
@@ -176,10 +181,9 @@ class Panel:
 
     def cost(self, point: Point, scheme: str) -> Number | None:
         """What embedding the mark, or registering one key of the check, took, as the journals have it."""
-        place = "/".join((self.dataset, self.encoder, point[2], *(() if scheme == point[2] else ("checks", scheme))))
-        seconds = self.conditions["scheme_seconds"].get(place)
-        part = "" if scheme == point[2] else f"/checks/{scheme}"
-        journals = f"marked/{self.dataset}/{self.encoder}/*/{point[2]}/*{part}"
+        part = "" if scheme == point.watermark else f"/checks/{scheme}"
+        seconds = self.conditions["scheme_seconds"].get(f"{self.dataset}/{self.encoder}/{point.watermark}{part}")
+        journals = f"marked/{self.dataset}/{self.encoder}/*/{point.watermark}/*{part}"
         return (
             None
             if seconds is None
@@ -188,7 +192,7 @@ class Panel:
 
     def detection(self) -> dict[str, Any]:
         """The weakest alteration from which on every trial of a fragile scheme noticed, per pruner or alteration."""
-        ways = list(dict.fromkeys(point[3] for point in self.points if point[3] != "original"))
+        ways = list(dict.fromkeys(point.pruner for point in self.points if not point.is_original))
         columns = [Column(way, "weakest noticed", lambda point: None) for way in ways]
         groups = []
         for watermark in self.watermarks:
@@ -202,18 +206,18 @@ class Panel:
 
     def noticed(self, watermark: str, scheme: str, way: str) -> Number | None:
         """The weakest strength from which on all trials answered "altered", and the share at the weakest tried."""
-        points = [point for point in self.points if point[2] == watermark and point[3] == way]
+        points = [point for point in self.points if point.watermark == watermark and point.pruner == way]
         if falling(self.asked, way):
             points.reverse()
-        pairs = [(p, found) for p in points if (found := self.book.labelled(p, "TamperDR", scheme))]
+        pairs = [(p.rate, summary) for p in points if (summary := self.book.labelled(p, "TamperDR", scheme))]
         if not pairs:
             return None
-        missed = [i for i, (_, found) in enumerate(pairs) if found.value < 1]
+        strengths, summaries = zip(*pairs, strict=True)
+        missed = [i for i, summary in enumerate(summaries) if summary.value < 1]
         first = missed[-1] + 1 if missed else 0
-        text = pairs[first][0][4] if first < len(pairs) else "none"
-        lowest = pairs[0][1]
-        detail = f"at {pairs[0][0][4]}: {counts(lowest)}"
-        source = Source(tuple(group(found) for _, found in pairs), note="the weakest from which on all are 1")
+        text = strengths[first] if first < len(pairs) else "none"
+        detail = f"at {strengths[0]}: {counts(summaries[0])}"
+        source = Source(tuple(summary.measure for summary in summaries), note="the weakest from which on all are 1")
         return Number(text, detail, source)
 
     def gains(self) -> list[Number]:
@@ -224,9 +228,14 @@ class Panel:
                 found = self.book.difference(self.base, point, head)
                 if found:
                     points, side = found.text[1:], "above" if found.text.startswith("+") else "below"
-                    words = f"{points} points {side} {CONTROLS[point[2]]} ({HEADS[head]})"
+                    words = f"{points} points {side} {CONTROLS[point.watermark]} ({HEADS[head]})"
                     said.append(Number(words, "", found.source))
         return said
+
+
+def panel_of(point: Point) -> Point:
+    """What all points of a panel share."""
+    return Point(point.dataset, point.encoder, probe=point.probe)
 
 
 def method(asked: dict[str, Any], scheme: str) -> str:
@@ -242,9 +251,9 @@ def axis(asked: dict[str, Any], scheme: str) -> str:
 def falling(asked: dict[str, Any], way: str) -> bool:
     """Whether larger strengths of an alteration change less; a pruner's rates never do."""
     entry = asked["alterations"].get(way)
-    return entry is not None and bool(methods.constants("alterations", entry.get("method") or way)["FALLING"])
+    return entry is not None and bool(registry.constants("alterations", entry.get("method") or way)["FALLING"])
 
 
 def keyed(asked: dict[str, Any], scheme: str) -> bool:
     """Whether keys make distinct trials of a watermark or check."""
-    return bool(methods.constants(axis(asked, scheme), method(asked, scheme))["KEYED"])
+    return bool(registry.constants(axis(asked, scheme), method(asked, scheme))["KEYED"])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from prunemark import methods
+from prunemark import registry
 from prunemark.metrics.intervals import upper_bound, wilson
 from prunemark.page.numbers import plural
-from prunemark.results import BOOTSTRAP_SEEDS
-from prunemark.scopes import CHANNEL_SCOPES, SCOPES
+from prunemark.pruning.scopes import CHANNEL_SCOPES, SCOPES
+from prunemark.results.table import BOOTSTRAP_SEEDS
 
 FEW = 30
 AXES = ("datasets", "encoders", "watermarks", "checks", "pruners", "structured", "alterations")
@@ -22,7 +21,6 @@ ADMISSIONS = {
     "deviation": "deviates from its source",
     "not a published scheme": "a baseline of our own",
 }
-KINDS = {"encoders": "objectives"}
 LABELS = {"encoders": "objectives"}
 
 
@@ -118,34 +116,18 @@ def images_caveat(dataset: str, classes: int, images: int) -> str:
 
 def method_entries(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every method used, with its module's own docstring."""
-    used = [(axis, KINDS.get(axis, axis), entry.get("method") or entry.get("objective") or name)
-            for axis in AXES for name, entry in asked.get(axis, {}).items()]  # fmt: skip
-    used += [("architectures", "encoders", entry["architecture"]) for entry in asked["encoders"].values()]
-    for axis, kind, method in dict.fromkeys(used):
+    for axis, kind, method in registry.named_in(asked):
         label = LABELS.get(axis, axis)
-        path = methods.PACKAGE.joinpath(*methods.module_name(kind, method).split(".")[1:]).with_suffix(".py")
-        entry, known = described(label, method, path), methods.constants(kind, method)
+        path, *shared = registry.documented(kind, method)
+        entry, known = described(label, method, path), registry.constants(kind, method)
         credit = [f"{name.capitalize()}: {known[name]}" for name in ("CREDIT", "LICENCE") if name in known]
         yield entry | {"blocks": [*entry["blocks"], *(("p", [line]) for line in credit)]}
-        yield from (described(f"{label}, shared part", part.stem.lstrip("_"), part) for part in shared_parts(path))
-
-
-def shared_parts(path: Path) -> list[Path]:
-    """The modules of the same folder, named with an underscore, that a method imports and that follow a paper."""
-    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
-    named = {part for node in imports for part in (node.module or "").split(".")}
-    named |= {alias.name for node in imports for alias in node.names}
-    parts = (part for part in sorted(path.parent.glob("_[!_]*.py")) if part.stem in named)
-    return [part for part in parts if "et al." in docstring(part)]
-
-
-def docstring(path: Path) -> str:
-    return ast.get_docstring(ast.parse(path.read_text())) or ""
+        yield from (described(f"{label}, shared part", part.stem.lstrip("_"), part) for part in shared)
 
 
 def described(axis: str, name: str, path: Path) -> dict[str, Any]:
     """A module's docstring as blocks, (tag, items): paragraphs and lists; and what it admits about itself."""
-    text = docstring(path)
+    text = registry.docstring(path)
     blocks = [block(part) for part in text.replace("`", "").split("\n\n")]
     admitted = [words for mark, words in ADMISSIONS.items() if mark in text.lower()]
     return {"axis": axis, "name": name, "first": blocks[0][1][0], "blocks": blocks[1:], "admitted": admitted}

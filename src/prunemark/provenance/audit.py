@@ -9,20 +9,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prunemark import closure, grid, layout
 from prunemark.claims.file import read_claims
+from prunemark.disk.files import canonical_json, read_json
+from prunemark.disk.tensors import read_arrays
+from prunemark.engine.sweep import DATA, README, unexpected_files
 from prunemark.errors import PrunemarkError
-from prunemark.files import canonical_json, read_json
-from prunemark.params import Params
-from prunemark.provenance.chain import Break, Claims, read_receipt, receipt_faults
-from prunemark.provenance.commits import Receipts, code_breaks
+from prunemark.plan import folders, grid
+from prunemark.plan.params import Params
+from prunemark.provenance.acceptance_checks import acceptance_breaks
+from prunemark.provenance.commits import Receipts, code_breaks, unlike_head
 from prunemark.provenance.external import External
 from prunemark.provenance.irregular import irregular_entries
-from prunemark.provenance.sweep import DATA, unexpected_files
-from prunemark.store import read_arrays
+from prunemark.receipts import code_identity
+from prunemark.receipts.chain import Break, Claims, read_receipt, receipt_faults
 
 
-def audit(params: Params, steps: list[layout.Step]) -> tuple[list[Break], list[str]]:
+def audit(params: Params, steps: list[folders.Step]) -> tuple[list[Break], list[str]]:
     """All breaks of what lies on disk, of MLflow and of dvc.lock, without repetition; and notes on what the last three
     and git were good for.
     """
@@ -34,17 +36,21 @@ def audit(params: Params, steps: list[layout.Step]) -> tuple[list[Break], list[s
         Break(path.as_posix(), "unexplained: no receipt that params.yaml asks for names it")
         for path in unexpected_files(params, [DATA])
     ]
+    altered, unchecked = unlike_head(README)
+    breaks += altered
     if not any(b.missing for b in breaks):
         breaks += recompute(params, steps, claims)
     breaks += claims.breaks()
     differing, notes = code_breaks(found)
+    unsound, accepted = acceptance_breaks(found)
+    differing, notes = [*differing, *unsound], [*notes, *accepted]
     others, said = external.result()
     known = {fault.path for fault in breaks}  # DVC says of a file only that it changed
     others = [fault for fault in others if fault.path not in known]
-    return list(dict.fromkeys([*breaks, *differing, *others])), [*notes, *said]
+    return list(dict.fromkeys([*breaks, *differing, *others])), [*notes, *unchecked, *said]
 
 
-def receipts(steps: list[layout.Step]) -> tuple[list[Break], Claims, Receipts]:
+def receipts(steps: list[folders.Step]) -> tuple[list[Break], Claims, Receipts]:
     """Every receipt that params.yaml asks for: there, sound in itself, and made with the parameters asked for. Those
     that can be read are returned by folder."""
     breaks, claims, found = [], Claims(), {}
@@ -64,7 +70,7 @@ def receipts(steps: list[layout.Step]) -> tuple[list[Break], Claims, Receipts]:
     return breaks, claims, found
 
 
-def asked_for(step: layout.Step, receipt: dict[str, Any]) -> list[Break]:
+def asked_for(step: folders.Step, receipt: dict[str, Any]) -> list[Break]:
     """Whether a receipt is that of the step: its stage and parameters, all inputs and outputs, all of its code."""
     path, breaks = step.folder.receipt, []
     expected, found = step.parameters, receipt["parameters"]
@@ -81,27 +87,27 @@ def asked_for(step: layout.Step, receipt: dict[str, Any]) -> list[Break]:
     unread = [name for name in needed if name not in receipt["inputs"]]
     if unread:
         breaks.append(Break(path, f"does not name its input {unread[0]}"))
-    if set(receipt["code"]) != set(closure.files(step.command, step.methods)):
+    if set(receipt["code"]) != set(code_identity.files(step.command, step.methods)):
         breaks.append(Break(path, "does not name exactly the code of its step"))
     return breaks
 
 
-def recompute(params: Params, steps: list[layout.Step], claims: Claims) -> list[Break]:
+def recompute(params: Params, steps: list[folders.Step], claims: Claims) -> list[Break]:
     """Make scores again from samples and the report again from scores, and claim their hashes beside the receipts'."""
     from prunemark.stages.report import compose, conditions
 
     scored = [step for step in steps if "scores.json" in step.folder.names]
     asked, report = params.model_dump(mode="json"), grid.report(params).folder
     try:
-        stated_claims = read_claims(Path(layout.CLAIMS), asked)
+        stated_claims = read_claims(Path(folders.CLAIMS), asked)
     except PrunemarkError as error:
-        return [Break(layout.CLAIMS, str(error).removeprefix(f"{layout.CLAIMS}: "))]
+        return [Break(folders.CLAIMS, str(error).removeprefix(f"{folders.CLAIMS}: "))]
     try:
         for step in scored:
             kept, again = read_json(Path(step.folder) / "scores.json"), rescore(step)
             if compact(kept) != compact(again):
                 claims.recomputed(f"{step.folder}/scores.json", sha256(canonical_json(again)), "samples.npz")
-        before = [Path(step.folder) for stage in layout.STAGES[:-1] for step in grid.steps(params, stage)]
+        before = [Path(step.folder) for stage in folders.STAGES[:-1] for step in grid.steps(params, stage)]
         stated = read_json(Path(report) / "conditions.json")
         files = compose([Path(step.folder) for step in scored], asked, stated_claims, stated)
         same = compact(conditions(before)) == compact(stated)
@@ -115,9 +121,9 @@ def recompute(params: Params, steps: list[layout.Step], claims: Claims) -> list[
     return []
 
 
-def rescore(step: layout.Step) -> dict[str, Any]:
+def rescore(step: folders.Step) -> dict[str, Any]:
     """The content of a scores.json from its samples; measured sizes are taken over, everything else is made again."""
-    from prunemark import scores
+    from prunemark.results import scores
     from prunemark.stages.evaluate import SCHEMA, score
 
     folder, given = Path(step.folder), step.parameters

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from prunemark.errors import PrunemarkError
-from prunemark.layout import Step
+from prunemark.plan.folders import Step
 from prunemark.provenance import own_process
-from prunemark.provenance.chain import Break
 from prunemark.provenance.commits import could_be, git_state
-from prunemark.record import journal_path
+from prunemark.receipts.chain import Break
+from prunemark.receipts.receipt import journal_path
 
 CACHE = "prunemark-audit"
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import re
 from pathlib import Path
 from typing import Any
 
+from prunemark.disk.files import read_json
+from prunemark.disk.git import git
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.git import git
-from prunemark.provenance.chain import Break
-from prunemark.record import RECEIPT, journal_path
+from prunemark.receipts.chain import Break
+from prunemark.receipts.receipt import RECEIPT, identity_for, journal_path
 
 Receipts = dict[str, dict[str, Any]]
 COMMIT = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1, or SHA-256 where a repository is made with it
@@ -28,25 +28,31 @@ def code_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
                for folder, state in found.items() if state and not could_be(state[0])]  # fmt: skip
     states = {folder: state for folder, state in found.items() if state and could_be(state[0])}
     commits = {commit for commit, _ in states.values() if commit}
-    blobs = Blobs(commits, {name for receipt in receipts.values() for name in receipt["code"]})
+    named = {name for receipt in receipts.values() for name in receipt["code"]}
+    blobs = Blobs(commits, named.union(*(journal_code(Path(folder)) for folder in states)))
     whole = whole_history()
     declared = unknown = 0
     for folder, (commit, differs) in states.items():
         if commit not in blobs.commits and whole:
             path = journal_path(Path(folder)).as_posix()
-            named = f"commit {commit[:12]}, which is not in this repository" if commit else "no commit"
-            breaks.append(Break(path, f"names {named}, whose history is whole: the code cannot be compared"))
+            what = f"commit {commit[:12]}, which is not in this repository" if commit else "no commit"
+            breaks.append(Break(path, f"names {what}, whose history is whole: the code cannot be compared"))
         elif commit is None or commit not in blobs.commits:
             unknown += 1
         elif differs:
             declared += 1
         else:
-            code = receipts[folder]["code"]
-            other = sorted(name for name, digest in code.items() if blobs.sha256(commit, name) != digest)
-            if other:
-                more = f" and {len(other) - 1} more" if len(other) > 1 else ""
-                reason = f"names code that is neither that of commit {commit[:12]} nor declared as differing"
-                breaks.append(Break(f"{folder}/{RECEIPT}", f"{reason}: {other[0]}{more}"))
+            receipt, bytes_of = receipts[folder], journal_code(Path(folder))
+            identity = functools.partial(blobs.identity, receipt["schema"], commit)
+            reason = f"names code that is neither that of commit {commit[:12]} nor declared as differing"
+            for path, code, here in (
+                (f"{folder}/{RECEIPT}", receipt["code"], identity),
+                (journal_path(Path(folder)).as_posix(), bytes_of, functools.partial(blobs.identity, 1, commit)),
+            ):
+                other = sorted(name for name, digest in code.items() if here(name) != digest)
+                if other:
+                    more = f" and {len(other) - 1} more" if len(other) > 1 else ""
+                    breaks.append(Break(path, f"{reason}: {other[0]}{more}"))
     notes = []
     if declared:
         notes.append(f"git: {declared} of {len(receipts)} receipts were made with code that differs from its commit")
@@ -55,6 +61,21 @@ def code_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
             f"git: not checked for {unknown} of {len(receipts)} receipts, whose commit is not in this repository"
         )
     return breaks, notes or ["git: checked"]
+
+
+def unlike_head(path: Path) -> tuple[list[Break], list[str]]:
+    """A break where a file that git tracks is there and has not the bytes that HEAD has, and a note where there is no
+    HEAD to compare with. No number depends on such a file, so that without one it may stand as it is.
+    """
+    name = path.as_posix()
+    if not path.is_file():
+        return [], []
+    head, kept = cat_file(f"HEAD^{{commit}}\nHEAD:./{name}\n".encode()) or (None, None)
+    if head is None:
+        return [], [f"git: {name} not checked, there is no commit here"]
+    if path.read_bytes() == kept:
+        return [], []
+    return [Break(name, f"unexplained: HEAD has {'no such file' if kept is None else 'other bytes'}")], []
 
 
 def could_be(commit: str | None) -> bool:
@@ -80,8 +101,17 @@ def git_state(folder: Path) -> tuple[str | None, bool] | None:
         return None
 
 
+def journal_code(folder: Path) -> dict[str, str]:
+    """The SHA-256 of all source files that a step loaded, as its journal entry says; older ones say nothing of it."""
+    try:
+        code: dict[str, str] = dict(read_json(journal_path(folder)).get("code", {}))
+    except (PrunemarkError, AttributeError, TypeError, ValueError):
+        return {}
+    return code
+
+
 class Blobs:
-    """The SHA-256 of files as commits hold them, by one ``git cat-file`` for all.
+    """Files as commits hold them, by one ``git cat-file`` for all.
 
     ``commits`` are those asked for that this repository holds.
     """
@@ -95,24 +125,25 @@ class Blobs:
         found = cat_file(asked.encode())
         self.known = dict(zip(pairs, found, strict=True)) if len(found) == len(pairs) else {}
         self.commits = {commit for commit in commits if self.known.get((commit, ""))}
+        self.identities: dict[tuple[int, str, str], str | None] = {}
 
-    def sha256(self, commit: str, name: str) -> str | None:
-        return self.known.get((commit, name))
+    def identity(self, schema: int, commit: str, name: str) -> str | None:
+        """The identity of a commit's file by which receipts of a schema name their code; ``None``: it has none."""
+        if (schema, commit, name) not in self.identities:
+            content = self.known.get((commit, name))
+            self.identities[schema, commit, name] = None if content is None else identity_for(schema, name, content)
+        return self.identities[schema, commit, name]
 
-    def of(self, commit: str) -> dict[str, str]:
-        """Those of the files asked for that a commit has, by name."""
-        return {name: digest for (at, name), digest in self.known.items() if at == commit and name and digest}
 
-
-def cat_file(asked: bytes) -> list[str | None]:
-    """The SHA-256 of every object asked for, one a line; ``None`` where there is none. Empty where git fails."""
+def cat_file(asked: bytes) -> list[bytes | None]:
+    """The content of every object asked for, one a line; ``None`` where there is none. Empty where git fails."""
     try:
         done = git("cat-file", "--batch", stdin=asked)
     except OSError:
         return []
     if done.returncode:
         return []
-    found: list[str | None] = []
+    found: list[bytes | None] = []
     rest = memoryview(done.stdout)
     while rest:
         line, _, _ = bytes(rest[:4096]).partition(b"\n")
@@ -121,6 +152,6 @@ def cat_file(asked: bytes) -> list[str | None]:
         if not size.isdigit():  # "missing"
             found.append(None)
             continue
-        found.append(hashlib.sha256(rest[: int(size)]).hexdigest())
+        found.append(bytes(rest[: int(size)]))
         rest = rest[int(size) + 1 :]
     return found

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from prunemark.cell import CELL
 from prunemark.errors import PrunemarkError
-from prunemark.layout import FOLDERS, Step
-from prunemark.provenance.chain import read_receipt
+from prunemark.plan.folders import FOLDERS, Step
+from prunemark.point import CELL, Point
+from prunemark.receipts.chain import read_receipt
 
 RESULTS = Path("data/report/results.csv")
 
@@ -41,9 +41,8 @@ class Dependents:
             return "no reported number depends on it"
         if count == self.total:
             return f"all {count} reported numbers depend on it"
-        parts = [folder.split("/")[2:] for folder in scores]
-        shared = [f"{name}={values[0]}" for name, values in zip(CELL, zip(*parts, strict=True), strict=True)
-                  if len(set(values)) == 1]  # fmt: skip
+        columns = zip(CELL, zip(*(Point.from_path(Path(folder)) for folder in scores), strict=True), strict=True)
+        shared = [f"{name}={values[0]}" for name, values in columns if len(set(values)) == 1]
         return f"{count} of {self.total} reported numbers depend on it ({' '.join(shared)})"
 
     def scores_below(self, path: str) -> list[str]:

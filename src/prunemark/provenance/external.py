@@ -9,16 +9,18 @@ import os
 import subprocess
 from pathlib import Path
 
-from prunemark import grid, tracking
+from prunemark.engine import tracking
 from prunemark.errors import PrunemarkError
-from prunemark.params import Params
-from prunemark.params_file import read_params
+from prunemark.plan import grid
+from prunemark.plan.params import Params
+from prunemark.plan.params_file import read_params
 from prunemark.provenance import own_process
-from prunemark.provenance.chain import Break
-from prunemark.provenance.tracked import altered_files
-from prunemark.record import RECEIPT
+from prunemark.provenance.dvc_files import altered_files
+from prunemark.receipts.chain import Break
+from prunemark.receipts.receipt import RECEIPT
 
 Checked = tuple[list[Break], str]
+SOURCES = "src"
 
 
 class External:
@@ -72,6 +74,8 @@ def dvc_breaks(status: subprocess.Popen[str]) -> Checked:
         for change in changes
         for what, files in (change if isinstance(change, dict) else {change: {"dvc.yaml": "modified"}}).items()
         for name, how in files.items()
+        # DVC compares the bytes of the sources; receipts and commits are asked about their meaning.
+        if name != SOURCES
     ]
     altered = altered_files({name for _, _, name, _ in changed}) if changed else {}
     breaks = []

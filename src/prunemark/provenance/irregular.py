@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from prunemark.provenance.chain import Break
+from prunemark.receipts.chain import Break
 
 
 def irregular_entries(folder: Path) -> Iterator[Break]:
@@ -16,9 +16,7 @@ def irregular_entries(folder: Path) -> Iterator[Break]:
     """
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if folder.is_dir() else ():
         if entry.is_symlink():
-            yield Break(
-                entry.path, f"a link, to {os.readlink(entry.path)}; nothing under {folder.parts[0]}/ may be one"
-            )
+            yield Break(entry.path, f"a link, to {os.readlink(entry.path)}; nothing under data/ may be one")
         elif entry.is_dir():
             yield from irregular_entries(Path(entry.path))
         elif not entry.is_file():

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from prunemark import grid
 from prunemark.errors import PrunemarkError
-from prunemark.layout import Step
-from prunemark.params import Params
-from prunemark.params_file import read_params
-from prunemark.provenance.chain import Break
+from prunemark.plan import grid
+from prunemark.plan.folders import Step
+from prunemark.plan.params import Params
+from prunemark.plan.params_file import read_params
 from prunemark.provenance.dependents import Dependents
+from prunemark.receipts.chain import Break
 
 SCHEMA = 1
 
@@ -85,10 +85,12 @@ def recomputed(params: Params, steps: list[Step]) -> Found:
 
 
 def replayed(steps: list[Step], asked: Asked) -> Found:
+    from prunemark.provenance.acceptance_checks import replayed_acceptances
     from prunemark.provenance.replay import replay
 
     outcome = replay(steps, asked.replay, asked.budget, asked.seed)
-    return Found(outcome.breaks, outcome.proved, outcome.notes, outcome.facts)
+    breaks, notes = replayed_acceptances(steps, int(outcome.facts["seed"]))
+    return Found([*outcome.breaks, *breaks], outcome.proved, [*outcome.notes, *notes], outcome.facts)
 
 
 def cloned(steps: list[Step], asked: Asked) -> Found:

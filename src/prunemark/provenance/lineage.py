@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prunemark.disk.files import canonical_json
 from prunemark.errors import PrunemarkError
-from prunemark.files import canonical_json
-from prunemark.provenance.chain import FIELDS
-from prunemark.record import RECEIPT, SCHEMA, journal_path
+from prunemark.receipts.chain import FIELDS
+from prunemark.receipts.receipt import RECEIPT, SCHEMAS, journal_path
 
 # The content of a file by its name in the repository, or None where there is none.
 Read = Callable[[str], bytes | None]
@@ -132,8 +132,10 @@ def read_step(read: Read, folder: str, role: str = "") -> Step | None:
     receipt = fields(raw)
     if "schema" not in receipt:
         raise PrunemarkError(f"{path}: not a receipt: no JSON object with a schema")
-    if receipt["schema"] != SCHEMA:
-        raise PrunemarkError(f"{path}: schema {str(receipt['schema'])[:60]!r}; allowed: {SCHEMA}")
+    if receipt["schema"] not in SCHEMAS:
+        raise PrunemarkError(
+            f"{path}: schema {str(receipt['schema'])[:60]!r}; allowed: {' and '.join(map(str, SCHEMAS))}"
+        )
     if lacks := FIELDS - set(receipt) or {name for name in MAPPINGS if not isinstance(receipt[name], dict)}:
         raise PrunemarkError(f"{path}: not a receipt: without {', '.join(sorted(lacks))}")
     journal = journal_path(Path(folder)).as_posix()

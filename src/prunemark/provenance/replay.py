@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 import time
@@ -19,15 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunemark import zygote
+from prunemark.disk.files import read_json
+from prunemark.engine import forkserver
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.layout import Step
+from prunemark.plan.folders import Step
 from prunemark.provenance import own_process
-from prunemark.provenance.chain import Break
 from prunemark.provenance.sample import drawn, most_wrong
 from prunemark.provenance.tolerances import first_difference
-from prunemark.record import RECEIPT, flags, journal_path, sha256_file
+from prunemark.receipts.acceptance import origins
+from prunemark.receipts.chain import Break, read_receipt
+from prunemark.receipts.receipt import flags, journal_path, sha256_file
 
 # Equal ones of these give equal bytes.
 SAME_VERSIONS = ("torch", "numpy", "safetensors")
@@ -59,7 +61,7 @@ def replay(steps: list[Step], count: int | None, budget: float | None, seed: int
     workers = max(1, len(os.sched_getaffinity(0)) // max(int(step.parameters["threads"]) for step in cells))
     done: list[Replayed] = []
     started, longest = time.monotonic(), 0.0
-    with sources() as ours, zygote.started(ours) as address, ThreadPoolExecutor(workers) as pool:
+    with sources() as ours, forkserver.started(ours) as address, ThreadPoolExecutor(workers) as pool:
         while len(done) < len(order):
             began = time.monotonic()
             if budget is not None and done and began - started + longest > budget:
@@ -105,6 +107,9 @@ def replay_cell(step: Step, made_by: dict[str, Step], environment: dict[str, str
             except PrunemarkError as error:
                 return Replayed([*breaks, Break(part.folder.receipt, str(error))], exact)
             breaks += compared(part, scratch, exact)
+            if not breaks:
+                # Of accepted code it names other identities, and what runs next names its hash.
+                shutil.copyfile(part.folder.receipt, scratch / part.folder.receipt)
     return Replayed(breaks, exact)
 
 
@@ -113,6 +118,26 @@ def execute(step: Step, scratch: Path, environment: dict[str, str]) -> None:
 
     Raises:
         PrunemarkError: it is not the command that params.yaml asks for, or it fails.
+    """
+    command = link_inputs(step, scratch)
+    done = subprocess.run(
+        own_process.command("prunemark", *shlex.split(command)[1:]),
+        cwd=scratch,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or [""]
+        raise PrunemarkError(f"replay: its command fails with exit status {done.returncode}: {said[-1]}")
+
+
+def link_inputs(step: Step, scratch: Path) -> str:
+    """Bring the recorded inputs of a step into a scratch folder, as links; returns its command.
+
+    Raises:
+        PrunemarkError: the recorded command is not the one that params.yaml asks for.
     """
     recorded = read_json(Path(step.folder.receipt))
     asked = f"prunemark {step.command} {flags(step.parameters)}"
@@ -123,17 +148,13 @@ def execute(step: Step, scratch: Path, environment: dict[str, str]) -> None:
         if name.startswith("data/") and not link.exists():
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(source)
-    done = subprocess.run(
-        own_process.command("prunemark", *shlex.split(recorded["command"])[1:]),
-        cwd=scratch,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or [""]
-        raise PrunemarkError(f"replay: its command fails with exit status {done.returncode}: {said[-1]}")
+    return asked
+
+
+def accepted_for(receipt: dict[str, Any]) -> dict[str, Any]:
+    """A receipt with its code as it was accepted."""
+    origin = origins()
+    return receipt | {"code": {name: origin(name, digest) for name, digest in receipt["code"].items()}}
 
 
 def same_kind(step: Step, scratch: Path) -> bool:
@@ -165,7 +186,8 @@ def compared(step: Step, scratch: Path, exact: bool) -> list[Break]:
         for name in step.folder.artefacts
         if sha256_file(Path(name)) != sha256_file(scratch / name)
     ]
-    if not found and Path(step.folder.receipt).read_bytes() != (scratch / step.folder / RECEIPT).read_bytes():
+    recorded, again = (accepted_for(read_receipt(base / step.folder)) for base in (Path(), scratch))
+    if not found and recorded != again:
         found.append(
             Break(step.folder.receipt, "replayed, its outputs are equal, but what it says of inputs or code is not")
         )

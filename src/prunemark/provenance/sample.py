@@ -8,7 +8,7 @@ import secrets
 import numpy as np
 
 from prunemark.errors import PrunemarkError
-from prunemark.layout import Step
+from prunemark.plan.folders import Step
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 LEVEL = 0.05

@@ -22,6 +22,7 @@ TOLERANCES: dict[str, tuple[float, float]] = {
     "mean over images": (0.01, 0.0),
     "similarity": (0.01, 0.0),
     "mean over keys": (0.01, 0.01),
+    "features": (16.0, 0.0),
     "weights": (0.0, 0.001),
     "removable channels": (0.0, 0.001),
     "multiply-accumulates": (0.0, 0.001),

@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from prunemark.errors import PrunemarkError
 from prunemark.provenance.lineage import Step, is_receipt, read_step
 from prunemark.questions.sources import REPORT, Run
+from prunemark.receipts.differences import parameter_changes
 
 OWN = {"out", "asked"}
 
@@ -87,29 +87,19 @@ def depth(folder: str) -> tuple[int, str]:
 
 def differences(before: Step, after: Step) -> Iterator[str]:
     """What differs between two runs of one step by itself: parameters, files from outside of the chain, code."""
-    old, new = flat(before.receipt["parameters"]), flat(after.receipt["parameters"])
-    for name in sorted({*old, *new} - OWN):
-        if old.get(name) != new.get(name):
-            yield f"parameter {name} {words(old.get(name))} -> {words(new.get(name))}"
-    for kind, say in (("inputs", "input "), ("code", "")):
+    yield from parameter_changes(before.receipt["parameters"], after.receipt["parameters"], OWN)
+    kinds = [("inputs", "input ")]
+    if before.receipt["schema"] == after.receipt["schema"]:
+        kinds.append(("code", ""))
+    else:
+        yield "receipts of two schemas, whose code cannot be compared"
+    for kind, say in kinds:
         old, new = before.receipt[kind], after.receipt[kind]
         for name in sorted({*old, *new}):
             chained = kind == "inputs" and (is_receipt(name) or name.startswith("data/"))
             if old.get(name) != new.get(name) and not chained:
                 how = "differs" if name in old and name in new else "is gone" if name in old else "is new"
                 yield f"{say}{name} {how}"
-
-
-def flat(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters with the settings of a method as names of their own."""
-    found: dict[str, Any] = {}
-    for name, value in parameters.items():
-        found |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
-    return found
-
-
-def words(value: Any) -> str:
-    return "(none)" if value in (None, "", []) else " ".join(value) if isinstance(value, list) else str(value)
 
 
 def surroundings(before: Step, after: Step) -> str:

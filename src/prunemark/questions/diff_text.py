@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from prunemark.cell import CELL
+from prunemark.point import CELL
 from prunemark.questions.diff import Change, Difference
 from prunemark.questions.sources import Row
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunemark import grid
 from prunemark.errors import PrunemarkError
-from prunemark.params_file import read_params
+from prunemark.plan import grid
+from prunemark.plan.params_file import read_params
 from prunemark.provenance.commits import Blobs
 from prunemark.provenance.dependents import Dependents
 from prunemark.provenance.lineage import Step, read_step
@@ -77,7 +77,7 @@ def impact(question: str) -> Impact:
         begins = {folder: names for folder, names in causes.items() if names}
     elif (commit := commit_of(question)) is not None:
         ran = {name for step in made.values() for name in step.receipt["code"]}
-        begins, path = differing(made, Blobs({commit}, ran).of(commit)), ""
+        begins, path = differing(made, Blobs({commit}, ran), commit), ""
     elif not path.startswith(("/", "../")) and Path(path).exists():
         begins = {}
     else:
@@ -111,11 +111,12 @@ def depends(step: Step, path: str) -> bool:
     return path in step.receipt["code"] or path in touched(step) or path == "params.yaml"
 
 
-def differing(made: dict[str, Step], at_commit: dict[str, str]) -> dict[str, list[str]]:
-    """The steps that ran a file which the commit has otherwise, or not at all, with these files."""
+def differing(made: dict[str, Step], blobs: Blobs, commit: str) -> dict[str, list[str]]:
+    """The steps that ran a file which means something else at the commit, or is not there, with these files."""
     found = {}
     for folder, step in made.items():
-        files = [name for name, digest in step.receipt["code"].items() if at_commit.get(name) != digest]
+        schema, code = step.receipt["schema"], step.receipt["code"]
+        files = [name for name, digest in code.items() if blobs.identity(schema, commit, name) != digest]
         if files:
             found[folder] = files
     return found

@@ -9,8 +9,8 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from prunemark.cell import CELL
 from prunemark.errors import PrunemarkError
+from prunemark.point import CELL
 from prunemark.provenance.lineage import Read
 
 REPORT = "data/report"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from prunemark.disk.git import git
 from prunemark.errors import PrunemarkError
-from prunemark.git import git
-from prunemark.provenance.tracked import Tracked
+from prunemark.provenance.dvc_files import Tracked
 from prunemark.questions.sources import RESULTS, Run, of_example, open_run
 
 

@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from prunemark.errors import PrunemarkError
-from prunemark.page.formulas import FORMULAS, formula
 from prunemark.provenance.lineage import Lineage, lineage, read_step
-from prunemark.questions import tracked
+from prunemark.questions import mlflow_runs as tracked
 from prunemark.questions.appearances import Place, Shown, appearances, shown
-from prunemark.questions.selection import is_selection, select
+from prunemark.questions.row_selection import is_selection, select
 from prunemark.questions.sources import FIRST_LINE, REPORT, RESULTS, Row, Run, folder_of
+from prunemark.results.formulas import FORMULAS, formula
 
 ORDER = {metric: i for i, metric in enumerate(FORMULAS)}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from prunemark.cell import CELL
-from prunemark.page.formulas import formula
+from prunemark.point import CELL
 from prunemark.provenance.lineage import Lineage, Step, is_receipt
-from prunemark.questions import tracked
+from prunemark.questions import mlflow_runs as tracked
 from prunemark.questions.appearances import Place
 from prunemark.questions.sources import RESULTS, Row
 from prunemark.questions.why import Answer, Match
+from prunemark.results.formulas import formula
 
 IN_FULL = 2
 NAMED = 10

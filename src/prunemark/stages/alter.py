@@ -4,73 +4,47 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from prunemark import methods
-from prunemark.encoder import Encoder
-from prunemark.randomness import generator
-from prunemark.record import RECEIPT, Recorder
-from prunemark.stages._data import read_data, resolve_device
-from prunemark.store import read_encoder, write_encoder
-from prunemark.training import Recipe, Trainer
-from prunemark.watermark import Images
+from prunemark import registry
+from prunemark.disk.tensors import read_encoder, write_encoder
+from prunemark.marking.contract import Images
+from prunemark.model.encoder import Encoder
+from prunemark.model.randomness import generator
+from prunemark.model.training import Recipe, Trainer
+from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.requests.stage_requests import AlterRequest
+from prunemark.stages.recipes import trained_by
+from prunemark.stages.split_data import read_data, resolve_device
 
 
-def alter(
-    data: Path,
-    marked: Path,
-    method: str,
-    settings: dict[str, Any],
-    strength: str,
-    recipe: Recipe,
-    key: int,
-    threads: int,
-    device: str,
-    out: Path,
-) -> None:
+def alter(request: AlterRequest) -> None:
     """Change the encoder of ``marked`` by the alteration ``method`` and write what becomes of it.
 
-    ``recipe`` is how the encoder was trained; its epochs and learning rates are left out, an alteration that trains has
-    its own. ``key`` is the number of the marked encoder's experiment key: copies under other keys are other draws,
-    those at other strengths are not.
+    ``key`` is the number of the marked encoder's experiment key: copies under other keys are other draws, those at
+    other strengths are not.
 
     Raises:
         PrunemarkError: a strength that the alteration does not know.
     """
-    torch.set_num_threads(threads)
-    parameters = {
-        "data": data.as_posix(),
-        "marked": marked.as_posix(),
-        "method": method,
-        "set": settings,
-        "strength": strength,
-        "objective": recipe.objective,
-        "objective-set": recipe.set,
-        "batch-size": recipe.batch_size,
-        "optimizer": recipe.optimizer,
-        "momentum": recipe.momentum,
-        "weight-decay": recipe.weight_decay,
-        "key": key,
-        "seed": recipe.seed,
-        "threads": threads,
-        "device": device,
-        "out": out.as_posix(),
-    }
-    recorder = Recorder("alter", out, parameters, recipe.seed)
-    methods.check_strength(method, float(strength))
-    images = read_data(data, recorder)
+    torch.set_num_threads(request.threads)
+    method, marked, seed, key = request.method, request.marked, request.seed, request.key
+    recorder = Recorder("alter", request.out, request.parameters(), seed)
+    registry.check_strength(method, float(request.strength))
+    images = read_data(request.data, recorder)
     recorder.reads(marked / RECEIPT, marked / "encoder.safetensors")
     encoder = read_encoder(marked / "encoder.safetensors")
     shown = Images(images.images("train"), images.images("keypool"))
-    draws = generator("alter", method, recipe.seed, key)
-    trainer = Continued(recipe, shown.train, device, generator("alter", method, recipe.seed, key, "training"))
-    altered = methods.load("alterations", method).alter(encoder, float(strength), trainer, shown, draws, **settings)
-    write_encoder(out / "encoder.safetensors", altered)
+    draws = generator("alter", method, seed, key)
+    apart = generator("alter", method, seed, key, "training")
+    trainer = Continued(trained_by(request), shown.train, request.device, apart)
+    alteration, strength = registry.load("alterations", method), float(request.strength)
+    altered = alteration.alter(encoder, strength, trainer, shown, draws, **request.set)
+    write_encoder(request.out / "encoder.safetensors", altered)
     recorder.measured = trainer.measured
     recorder.wrote("encoder.safetensors")
     recorder.finish()
@@ -81,7 +55,7 @@ class Continued:
 
     def __init__(self, recipe: Recipe, images: Tensor, device: str, draws: torch.Generator) -> None:
         # Loaded whether it is used or not: what a step may run is its code.
-        methods.load("objectives", recipe.objective)
+        registry.load("objectives", recipe.objective)
         # Another seed than that of pre-training, whose batches and views would else come again.
         self.recipe = replace(recipe, seed=int(torch.randint(2**31, (1,), generator=draws)), warmup_epochs=0)
         self.images, self.device = images, device

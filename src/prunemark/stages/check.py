@@ -3,60 +3,37 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from prunemark import methods
-from prunemark.encoder import Encoder
-from prunemark.files import write_json
+from prunemark import registry
+from prunemark.disk.files import write_json
+from prunemark.disk.tensors import read_encoder, read_tensors
+from prunemark.marking.contract import Secret
 from prunemark.metrics.head import Head
-from prunemark.randomness import experiment_key, generator
-from prunemark.record import RECEIPT, Recorder, sha256_file
-from prunemark.stages._calibrate import calibrate
-from prunemark.stages._data import read_data
-from prunemark.stages._examine import Examiner, dense_head, material
-from prunemark.stages._secrets import Key, KeyFile, describe, write_keys
+from prunemark.model.encoder import Encoder
+from prunemark.model.randomness import experiment_key, generator
+from prunemark.receipts.receipt import RECEIPT, Recorder, sha256_file
+from prunemark.requests.stage_requests import CheckRequest
+from prunemark.stages.calibration import calibrate
+from prunemark.stages.examiner import Examiner, dense_head, material
+from prunemark.stages.key_files import Key, KeyFile, describe, write_keys
+from prunemark.stages.split_data import read_data
 from prunemark.stages.watermark import read_trained
-from prunemark.store import read_encoder, read_tensors
-from prunemark.watermark import Secret
 
 
-def check(
-    data: Path,
-    marked: Path,
-    nulls: list[Path],
-    method: str,
-    settings: dict[str, Any],
-    keys: int,
-    seed: int,
-    head_images: int,
-    threads: int,
-    out: Path,
-) -> None:
+def check(request: CheckRequest) -> None:
     """Register the check ``method`` under experiment keys 0 .. ``keys`` - 1; the marked encoder is left untouched."""
-    torch.set_num_threads(threads)
-    parameters = {
-        "data": data.as_posix(),
-        "marked": marked.as_posix(),
-        "null": [folder.as_posix() for folder in nulls],
-        "method": method,
-        "set": settings,
-        "keys": keys,
-        "seed": seed,
-        "head-images": head_images,
-        "threads": threads,
-        "out": out.as_posix(),
-    }
-    recorder = Recorder("check", out, parameters, seed)
-    images = read_data(data, recorder)
+    torch.set_num_threads(request.threads)
+    method, marked, seed, out = request.method, request.marked, request.seed, request.out
+    recorder = Recorder("check", out, request.parameters(), seed)
+    images = read_data(request.data, recorder)
     recorder.reads(*(marked / name for name in (RECEIPT, "encoder.safetensors", "head.safetensors")))
     encoder = read_encoder(marked / "encoder.safetensors")
-    unmarked = [read_trained(folder, recorder) for folder in nulls]
-    scheme, shown = methods.load("checks", method), material(images)
-    examiner = Examiner(scheme, images, head_images)
+    unmarked = [read_trained(folder, recorder) for folder in request.null]
+    scheme, shown = registry.load("checks", method), material(images)
+    examiner = Examiner(scheme, images, request.head_images)
     head = Head(**read_tensors(marked / "head.safetensors")[0])
 
     def register(victim: Encoder, fitted: Head, purpose: str, key: int) -> Secret:
@@ -66,18 +43,18 @@ def check(
             experiment_key(seed, method, purpose, key),
             shown,
             generator(purpose, method, seed, key),
-            **settings,
+            **request.set,
         )
         return held
 
     secrets, trials, seconds = [], [], 0.0
-    for key in tqdm(range(keys), desc=method, unit="key", disable=None, leave=False):
+    for key in tqdm(range(request.keys), desc=method, unit="key", disable=None, leave=False):
         started = time.perf_counter()
         secret = register(encoder, head, "register", key)
         seconds += time.perf_counter() - started
 
         def forge(victim: Encoder, key: int = key) -> Secret:
-            return register(victim, dense_head(victim, images, head_images), "forge", key)
+            return register(victim, dense_head(victim, images, request.head_images), "forge", key)
 
         secrets.append(secret)
         trials.append(calibrate(scheme, method, encoder, secret, unmarked, None, forge, examiner, seed, key))
@@ -85,6 +62,6 @@ def check(
     through = sha256_file(marked / "head.safetensors") if scheme.LEVEL == "LABELS" else ""
     write_keys(out / "secret.safetensors", KeyFile("checks", method, encoder.spec, held, through))
     write_json(out / "calibration.json", describe("checks", method, trials).to_dict())
-    recorder.measured = {"scheme_seconds": seconds / keys}
+    recorder.measured = {"scheme_seconds": seconds / request.keys}
     recorder.wrote("secret.safetensors", "calibration.json")
     recorder.finish()

@@ -8,42 +8,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunemark import scores as rows
-from prunemark.encoder import features
+from prunemark.disk.files import read_json, write_json
+from prunemark.disk.tensors import read_encoder, write_arrays
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json, write_json
 from prunemark.metrics.head import fit_head
 from prunemark.metrics.knn import knn_predict
-from prunemark.record import RECEIPT, Recorder
-from prunemark.stages._data import Data, read_data
+from prunemark.model.encoder import features
+from prunemark.model.training import initialise
+from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.requests.stage_requests import ControlRequest
+from prunemark.results import scores as rows
 from prunemark.stages.evaluate import SCHEMA
-from prunemark.store import read_encoder, write_arrays
-from prunemark.training import initialise
+from prunemark.stages.split_data import Data, read_data
 
 
-def control(control: str, data: Path, encoder: Path, head_images: int, threads: int, out: Path) -> None:
+def control(request: ControlRequest) -> None:
     """Score ``untrained`` (head refitted, and kNN) or ``pixels`` (the same on raw pixels) on the test set of ``data``.
 
     Raises:
         PrunemarkError: another control.
     """
-    torch.set_num_threads(threads)
-    parameters = {
-        "control": control,
-        "data": data.as_posix(),
-        "encoder": encoder.as_posix(),
-        "head-images": head_images,
-        "threads": threads,
-        "out": out.as_posix(),
-    }
-    recorder = Recorder("control", out, parameters)
-    images = read_data(data, recorder)
+    torch.set_num_threads(request.threads)
+    name, encoder, out = request.control, request.encoder, request.out
+    recorder = Recorder("control", out, request.parameters())
+    images = read_data(request.data, recorder)
     recorder.reads(encoder / RECEIPT, encoder / "encoder.safetensors")
     representations = {"untrained": untrained, "pixels": pixels}
-    if control not in representations:
-        raise PrunemarkError(f"control: {control!r} is not allowed: one of {', '.join(representations)}")
-    shown, labels = images.head_part(head_images)
-    train, test = (representations[control](part, images, encoder) for part in (shown, images.images("test")))
+    if name not in representations:
+        raise PrunemarkError(f"control: {name!r} is not allowed: one of {', '.join(representations)}")
+    shown, labels = images.head_part(request.head_images)
+    train, test = (representations[name](part, images, encoder) for part in (shown, images.images("test")))
     head = fit_head(train, labels, images.classes)
     samples = {
         "labels": images.labels("test").numpy().astype(np.int16),

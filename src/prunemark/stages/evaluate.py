@@ -1,7 +1,7 @@
 """Score one cell on one probe dataset: predictions, agreement, features, watermarks, sizes.
 
 ``samples.npz`` keeps per-sample predictions and raw statistics, ``scores.json`` the rows made from them
-(`prunemark.scores`), so that every figure comes out again without the weights.
+(`prunemark.results.scores`), so that every figure comes out again without the weights.
 """
 
 from __future__ import annotations
@@ -13,64 +13,51 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunemark import scores as rows
-from prunemark.access import labels, remembered, service
-from prunemark.encoder import features
+from prunemark.disk.files import read_json, write_json
+from prunemark.disk.tensors import read_arrays, read_tensors, write_arrays, write_tensors
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json, write_json
+from prunemark.marking.contract import Reading, Suspect
+from prunemark.marking.suspect_views import labels, remembered, service
 from prunemark.metrics import size
 from prunemark.metrics.head import Head, fit_head
 from prunemark.metrics.knn import knn_predict
 from prunemark.metrics.similarity import cka_parts, cosines
-from prunemark.record import RECEIPT, Recorder
-from prunemark.stages._data import Data, read_data
-from prunemark.stages._pruned import Pruned, read_pruned
-from prunemark.stages._secrets import read_calibration, read_keys
-from prunemark.store import read_arrays, read_tensors, write_arrays, write_tensors
-from prunemark.watermark import Reading, Suspect
+from prunemark.model.encoder import features
+from prunemark.point import Point
+from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.requests.stage_requests import EvaluateRequest
+from prunemark.results import scores as rows
+from prunemark.stages.key_files import read_calibration, read_keys
+from prunemark.stages.pruned_encoder import Pruned, read_pruned
+from prunemark.stages.split_data import Data, read_data
 
 SCHEMA = 1
 HEADS = ("frozen", "refit")
 
 
-def evaluate(
-    data: Path,
-    marked: Path,
-    checks: list[Path],
-    pruned: Path | None,
-    original: Path | None,
-    head_images: int,
-    threads: int,
-    out: Path,
-) -> None:
+def evaluate(request: EvaluateRequest) -> None:
     """Score what ``pruned`` made of the encoder of ``marked``, or the original itself where that is ``None``.
 
     ``original`` is the scores folder of the original, whose predictions and features the pruned ones are held against,
     through its head. Where ``data`` is not the dataset that the encoder was trained on, the original's head is fitted
     here, and schemes are read that see labels alone: the others do not depend on a downstream task.
     """
+    marked, checks, out = request.marked, request.check, request.out
+    pruned, original, head_images = request.pruned, request.original, request.head_images
     if (pruned is None) != (original is None):
         raise PrunemarkError("--pruned and --original go together: scores of the original to hold the pruned against")
     if original and read_json(original / RECEIPT)["parameters"].get("marked") != marked.as_posix():
         raise PrunemarkError(f"--original: {original} is not allowed: the scores of {marked}, unpruned")
-    torch.set_num_threads(threads)
-    parameters: dict[str, Any] = {
-        "data": data.as_posix(),
-        "marked": marked.as_posix(),
-        "check": [folder.as_posix() for folder in checks],
-    }
-    if pruned and original:
-        parameters |= {"pruned": pruned.as_posix(), "original": original.as_posix()}
-    parameters |= {"head-images": head_images, "threads": threads, "out": out.as_posix()}
-    recorder = Recorder("evaluate", out, parameters)
-    images = read_data(data, recorder)
+    torch.set_num_threads(request.threads)
+    recorder = Recorder("evaluate", out, request.parameters())
+    images = read_data(request.data, recorder)
     recorder.reads(marked / "encoder.safetensors", marked / RECEIPT)
     if pruned:
         recorder.reads(pruned / RECEIPT)
         recorder.reads(*map(Path, read_json(pruned / RECEIPT)["outputs"]))
     cell = read_pruned(marked, pruned)
     encoder = cell.served
-    downstream = data.name != marked.parts[-5]
+    downstream = request.data.name != Point.from_path(marked).dataset
 
     test = features(encoder, images.images("test"))
     train, labels = images.head_part(head_images)
@@ -150,7 +137,7 @@ def as_arrays(name: str, read: list[Reading]) -> rows.Arrays:
 
 def scheme_name(folder: Path, marked: Path) -> str:
     """A scheme's name in params.yaml: the folder of a check, or the watermark level of a marked folder."""
-    return marked.parent.name if folder == marked else folder.name
+    return Point.from_path(marked).watermark if folder == marked else folder.name
 
 
 def measure_sizes(cell: Pruned, pruned: Path | None) -> dict[str, Any]:

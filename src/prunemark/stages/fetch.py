@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +18,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunemark import methods, randomness
+from prunemark import registry
+from prunemark.disk.files import PARTIAL, write_json
+from prunemark.disk.tensors import write_tensors
 from prunemark.errors import PrunemarkError
-from prunemark.files import PARTIAL, write_json
-from prunemark.record import RECEIPT, Recorder
-from prunemark.store import write_tensors
+from prunemark.model import randomness
+from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.requests.stage_requests import FetchRequest
 
 IMAGES = "images.safetensors"
 DESCRIPTION = "dataset.json"
 CHUNK = 1000
 
 
-def fetch(dataset: str, method: str, settings: dict[str, Any], heldout: int, keypool: int, out: Path) -> None:
+def fetch(request: FetchRequest) -> None:
     """Fetch a dataset into the folder ``out``.
 
-    Args:
-        dataset: the user's name for it; it seeds the draw of the splits.
-        method: the module of `prunemark.datasets` that obtains it, with its ``settings``.
-        heldout, keypool: numbers of training images set aside for calibration and heads, and for keys.
+    ``dataset`` is the user's name for it; it seeds the draw of the splits. ``method`` is the module of
+    `prunemark.methods.datasets` that obtains it; ``heldout`` and ``keypool`` are numbers of training images set aside
+    for calibration and heads, and for keys.
 
     Raises:
         PrunemarkError: an unknown method or setting, a source that is missing, damaged or not the pinned one, or splits
             too large. ``out`` then holds no output, and does not exist if it held nothing else.
     """
-    complete = methods.complete("datasets", method, settings)
-    existed = out.exists()
+    request = replace(request, set=registry.complete("datasets", request.method, request.set))
+    out, existed = request.out, request.out.exists()
     try:
-        tensors, description, sources = build(dataset, method, complete, heldout, keypool)
-        parameters = {"dataset": dataset, "method": method, "set": complete, "heldout": heldout, "keypool": keypool}
-        recorder = Recorder("fetch", out, {**parameters, "out": out.as_posix()})
+        tensors, description, sources = build(request)
+        recorder = Recorder("fetch", out, request.parameters())
         for source, sha256 in sources.items():
             recorder.reads_as(source, sha256)
         write_tensors(out / IMAGES, tensors)
@@ -57,23 +58,22 @@ def fetch(dataset: str, method: str, settings: dict[str, Any], heldout: int, key
         raise
 
 
-def build(
-    dataset: str, method: str, settings: dict[str, Any], heldout: int, keypool: int
-) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, str]]:
+def build(request: FetchRequest) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, str]]:
     """The tensors, the description and the sources' hashes of a dataset; the raw bytes are removed again."""
-    module = methods.load("datasets", method)
+    module, settings = registry.load("datasets", request.method), request.set
     with tempfile.TemporaryDirectory(prefix="prunemark-fetch-") as folder:
         raw = Path(folder)
         sources = module.obtain(raw, **settings)
         classes = module.classes(raw, **settings)
         arrays = {split: module.load(raw, split, **settings) for split in ("train", "test")}
     (train_images, train_labels), (test_images, test_labels) = arrays["train"], arrays["test"]
-    splits = draw_splits(torch.from_numpy(train_labels), heldout, keypool, randomness.generator("splits", dataset))
+    draws = randomness.generator("splits", request.dataset)
+    splits = draw_splits(torch.from_numpy(train_labels), request.heldout, request.keypool, draws)
     splits["test"] = torch.arange(len(test_labels))
     mean, std = channel_statistics(train_images, splits["train"].numpy())
     description = {
-        "name": dataset,
-        "method": method,
+        "name": request.dataset,
+        "method": request.method,
         "settings": settings,
         "classes": classes,
         "image_size": train_images.shape[1],

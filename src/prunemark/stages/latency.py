@@ -13,40 +13,36 @@ from typing import Any
 import numpy as np
 import torch
 
-from prunemark.encoder import Encoder
-from prunemark.files import read_json
-from prunemark.hardware import precision
-from prunemark.randomness import generator
-from prunemark.record import RECEIPT, Recorder
-from prunemark.stages._pruned import read_pruned
+from prunemark.disk.files import read_json
+from prunemark.model.encoder import Encoder
+from prunemark.model.hardware import precision
+from prunemark.model.randomness import generator
+from prunemark.point import Point
+from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.requests.stage_requests import LatencyRequest
+from prunemark.stages.pruned_encoder import read_pruned
 
 ROUNDS = {1: 30, 256: 5}  # by batch size, after one round that does not count
 MASKED, SHRUNK = "masked", "shrunk"
 
 
-def latency(marked: Path, pruned: list[Path], threads: int, out: Path) -> None:
+def latency(request: LatencyRequest) -> None:
     """Time the forward pass of the original and of what is in the folders ``pruned``, in the forms that each has, in
     float32 and, where the processor has arithmetic for it, with all weights and activations in bfloat16. Seconds per
     batch, by quartiles."""
-    torch.set_num_threads(threads)
-    parameters = {
-        "marked": marked.as_posix(),
-        "pruned": [folder.as_posix() for folder in pruned],
-        "threads": threads,
-        "out": out.as_posix(),
-    }
-    recorder = Recorder("latency", out, parameters)
+    torch.set_num_threads(request.threads)
+    marked, recorder = request.marked, Recorder("latency", request.out, request.parameters())
     recorder.reads(marked / "encoder.safetensors", marked / RECEIPT)
-    forms: dict[tuple[str, str], Encoder] = {("original/0", MASKED): read_pruned(marked, None).held}
-    for folder in pruned:
+    forms: dict[tuple[str, str], Encoder] = {(Point().original.way, MASKED): read_pruned(marked, None).held}
+    for folder in request.pruned:
         recorder.reads(folder / RECEIPT)
         recorder.reads(*map(Path, read_json(folder / RECEIPT)["outputs"]))
-        cell, name = read_pruned(marked, folder), "/".join(folder.parts[-2:])
+        cell, name = read_pruned(marked, folder), Point.from_path(folder).way
         forms[name, MASKED] = cell.held
         if cell.served is not cell.held:
             forms[name, SHRUNK] = cell.served
     types = [torch.float32, *([torch.bfloat16] if precision("cpu") == torch.bfloat16 else [])]
-    recorder.measured = {"threads": threads, "latency": timed(forms, types)}
+    recorder.measured = {"threads": request.threads, "latency": timed(forms, types)}
     recorder.finish()
 
 

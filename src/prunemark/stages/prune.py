@@ -9,26 +9,27 @@ from typing import Any
 
 import torch
 
-from prunemark import mask as masks
-from prunemark import methods
-from prunemark.encoder import Encoder
-from prunemark.files import write_bytes, write_json
-from prunemark.mask import Mask
-from prunemark.record import Recorder, sha256_file
-from prunemark.schedule import NONE
-from prunemark.stages._prune import Request, Subject
-from prunemark.stages._pruned import changed
-from prunemark.store import write_tensors
+from prunemark import registry
+from prunemark.disk.files import write_bytes, write_json
+from prunemark.disk.tensors import write_tensors
+from prunemark.model.encoder import Encoder
+from prunemark.pruning import mask as masks
+from prunemark.pruning.mask import Mask
+from prunemark.pruning.pruning_schedule import NONE
+from prunemark.receipts.receipt import Recorder, sha256_file
+from prunemark.requests.stage_requests import PruneRequest
+from prunemark.stages.pruned_encoder import changed
+from prunemark.stages.pruning_run import Subject
 
 
-def prune(request: Request) -> None:
+def prune(request: PruneRequest) -> None:
     """Score the weights, keep the share 1 - rate of them, write the mask, the sparsity and what recovered."""
-    recorder = Recorder("prune", request.out, request.parameters(), request.recipe.seed)
+    recorder = Recorder("prune", request.out, request.parameters(), request.seed)
     subject = Subject(request, recorder)
-    criterion = methods.load("pruners", request.method)
+    criterion = registry.load("pruners", request.method)
 
     def mask_at(encoder: Encoder, before: Mask, rate: str) -> Mask:
-        found = criterion.scores(encoder, subject.batches, subject.draws("scores"), **request.settings)
+        found = criterion.scores(encoder, subject.batches, subject.draws("scores"), **request.set)
         left = {name: torch.where(before[name], part.double(), -torch.inf) for name, part in found.items()}
         return masks.masks_from_scores(left, rate, request.scope)
 
@@ -36,7 +37,7 @@ def prune(request: Request) -> None:
     write_bytes(request.out / "mask.pmk", masks.encode(mask, sha256_file(subject.weights_file)))
     write_json(request.out / "sparsity.json", sparsity(mask, request.rate))
     recorder.wrote("mask.pmk", "sparsity.json")
-    if request.schedule.recovery != NONE:
+    if request.recovery != NONE:
         write_tensors(request.out / "recovered.safetensors", changed(subject.encoder, pruned, mask))
         recorder.wrote("recovered.safetensors")
     recorder.finish()

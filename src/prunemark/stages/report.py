@@ -6,36 +6,33 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prunemark import landmarks, results
+from prunemark import registry
 from prunemark.claims.file import read_claims
 from prunemark.claims.schema import Claim
 from prunemark.claims.verdicts import judge
-from prunemark.files import canonical_json, read_json, write_bytes
+from prunemark.disk.files import canonical_json, read_json, write_bytes
+from prunemark.disk.tensors import read_arrays
 from prunemark.page import render as page
-from prunemark.record import RECEIPT, Recorder, journal_path
-from prunemark.results import Summary
-from prunemark.stages._evidence import evidence, inputs
-from prunemark.store import read_arrays
+from prunemark.point import Point
+from prunemark.receipts.receipt import RECEIPT, Recorder, journal_path
+from prunemark.requests.stage_requests import ReportRequest
+from prunemark.results import landmarks
+from prunemark.results import table as results
+from prunemark.results.table import Summary
+from prunemark.stages.page_supplement import evidence, inputs
 
 FIRST = ("accuracy_frozen", "accuracy_refit", "agreement_frozen")
 
 
 def report(
-    scores: list[Path],
-    timed: list[Path],
-    earlier: list[Path],
-    asked: dict[str, Any],
-    digest: str,
-    claims: Path,
-    out: Path,
+    request: ReportRequest, scores: list[Path], timed: list[Path], earlier: list[Path], asked: dict[str, Any]
 ) -> None:
     """Report on the scores folders ``scores``, in the order given, and on the latencies of the folders ``timed``.
 
     ``earlier`` are all folders of the stages before, whose journals give the conditions; ``asked`` is the content of
-    params.yaml and ``digest`` its SHA-256; ``claims`` is claims.yaml.
+    params.yaml.
     """
-    parameters = {"params": "params.yaml", "asked": digest, "claims": claims.as_posix(), "out": out.as_posix()}
-    recorder = Recorder("report", out, parameters)
+    recorder, claims = Recorder("report", request.out, request.parameters()), request.claims
     for folder in scores:
         recorder.reads(folder / RECEIPT, folder / "scores.json")
     recorder.reads(*(folder / RECEIPT for folder in timed))
@@ -43,8 +40,10 @@ def report(
     recorder.reads(*journals(earlier), claims)
     files = compose(scores, asked, read_claims(claims, asked), json.loads(canonical_json(conditions(earlier))))
     for name, content in files.items():
-        write_bytes(out / name, content.encode())
+        write_bytes(request.out / name, content.encode())
     recorder.wrote(*files)
+    described = tuple((kind, method) for _, kind, method in registry.named_in(asked))
+    recorder.measured = {"docstrings": registry.docstrings(described)}
     recorder.finish()
 
 
@@ -54,10 +53,10 @@ def compose(
     """Every file of the report by name: a pure function of the scores folders and what they were made from, params,
     claims and conditions, so that the audit can make them again and compare.
     """
-    contents = [(cell_of(folder), read_json(folder / "scores.json")) for folder in scores]
+    contents = [(Point.from_path(folder), read_json(folder / "scores.json")) for folder in scores]
     rows = results.table(contents)
     summaries = results.summarise(rows)
-    behind = evidence([*scores, *timed_folders(found)], {cell_of(folder): folder for folder in scores})
+    behind = evidence([*scores, *timed_folders(found)], {Point.from_path(folder): folder for folder in scores})
     found_landmarks = landmarks.landmarks(rows, summaries, asked)
     judged = judge(claims, rows, asked)
     return {
@@ -74,13 +73,8 @@ def compose(
 
 def timed_folders(found: dict[str, Any]) -> list[Path]:
     """The folders whose latencies the conditions hold."""
-    places = (place.rsplit("/", 1) for place in found.get("latency", {}))
-    return [Path("data/scores", encoder, "latency", pruner) for encoder, pruner in places]
-
-
-def cell_of(folder: Path) -> tuple[str, ...]:
-    """The cell of a scores folder, in the order of `results.CELL`."""
-    return folder.parts[-len(results.CELL) :]
+    places = (place.split("/") for place in found.get("latency", {}))
+    return [Path(Point(dataset, encoder, pruner=pruner).folder) for dataset, encoder, pruner in places]
 
 
 def journals(folders: list[Path]) -> list[Path]:
@@ -119,7 +113,7 @@ def seconds_by_stage(entries: list[dict[str, Any]]) -> dict[str, float]:
     """Processor-bound wall time of all runs of a stage, in seconds, by the name of its folder."""
     total: dict[str, float] = {}
     for entry in entries:
-        stage = entry["receipt"].split("/")[1]
+        _, stage, *_ = entry["receipt"].split("/")
         total[stage] = total.get(stage, 0) + entry["seconds"]
     return {stage: round(seconds, 1) for stage, seconds in total.items()}
 
@@ -130,8 +124,10 @@ def scheme_seconds(entries: list[dict[str, Any]]) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for entry in entries:
         if "scheme_seconds" in entry["measured"]:
-            dataset, encoder, _seed, watermark, _key, *check = entry["receipt"].split("/")[2:-1]
-            place = "/".join((dataset, encoder, watermark, *check))
+            folder = Path(entry["receipt"]).parent
+            point = Point.from_path(folder)
+            check = folder.relative_to(point.folder)
+            place = Path(point.dataset, point.encoder, point.watermark, check).as_posix()
             found.setdefault(place, []).append(entry["measured"]["scheme_seconds"])
     return {place: round(sum(values) / len(values), 2) for place, values in found.items()}
 
@@ -141,9 +137,9 @@ def latency(entries: list[dict[str, Any]]) -> dict[str, Any]:
     found = {}
     for entry in entries:
         if "latency" in entry["measured"]:
-            dataset, encoder, _, pruner = entry["receipt"].split("/")[2:-1]
+            point = Point.from_path(Path(entry["receipt"]))
             facts = {"cpu": entry["cpu"], "host": entry["host"], "threads": entry["measured"]["threads"]}
-            found[f"{dataset}/{encoder}/{pruner}"] = facts | {"cells": entry["measured"]["latency"]}
+            found[f"{point.dataset}/{point.encoder}/{point.pruner}"] = facts | {"cells": entry["measured"]["latency"]}
     return found
 
 
@@ -166,11 +162,12 @@ def curves(summaries: list[Summary], asked: dict[str, Any]) -> str:
 def confusion(scores: list[Path], asked: dict[str, Any]) -> str:
     """For ``dvc plots``: the original's and the pruned encoder's prediction per test image, at the middle cell."""
     pruner, watermark = next(iter(results.pruners(asked))), next(iter(asked["watermarks"]))
-    fitting = [folder for folder in scores if cell_of(folder)[3] == watermark and cell_of(folder)[5] == pruner]
+    points = map(Point.from_path, scores)
+    fitting = [point for point in points if (point.watermark, point.pruner) == (watermark, pruner)]
     lines = ["original,pruned"]
     if fitting:
         chosen = fitting[len(fitting) // 2]
-        original = chosen.parents[2] / "original/0" / chosen.name
-        pairs = [read_arrays(folder / "samples.npz")["predicted_frozen"] for folder in (original, chosen)]
+        folders = [Path(point.folder) for point in (chosen.original, chosen)]
+        pairs = [read_arrays(folder / "samples.npz")["predicted_frozen"] for folder in folders]
         lines += [f"{before},{now}" for before, now in zip(*pairs, strict=True)]
     return "\n".join(lines) + "\n"

@@ -7,29 +7,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunemark import mask as masks
-from prunemark import methods
-from prunemark.channels import Kept, channel_mask, keep_channels
-from prunemark.dependency import groups
-from prunemark.dependency import shrink as shrunk
-from prunemark.encoder import Encoder
-from prunemark.files import write_bytes, write_json
-from prunemark.mask import Mask
-from prunemark.record import Recorder, sha256_file
-from prunemark.stages._prune import Request, Subject
+from prunemark import registry
+from prunemark.disk.files import write_bytes, write_json
+from prunemark.disk.tensors import write_encoder
+from prunemark.model.encoder import Encoder
+from prunemark.pruning import mask as masks
+from prunemark.pruning.channel_groups import groups
+from prunemark.pruning.channel_groups import shrink as shrunk
+from prunemark.pruning.channels import Kept, channel_mask, keep_channels
+from prunemark.pruning.mask import Mask
+from prunemark.receipts.receipt import Recorder, sha256_file
+from prunemark.requests.stage_requests import ShrinkRequest
 from prunemark.stages.prune import sparsity
-from prunemark.store import write_encoder
+from prunemark.stages.pruning_run import Subject
 
 
-def shrink(request: Request) -> None:
+def shrink(request: ShrinkRequest) -> None:
     """Score the channels, remove the share ``rate`` of those that can go, write what is left and what went."""
-    recorder = Recorder("shrink", request.out, request.parameters(), request.recipe.seed)
+    recorder = Recorder("shrink", request.out, request.parameters(), request.seed)
     subject = Subject(request, recorder)
-    criterion, found = methods.load("structured", request.method), groups(subject.encoder)
+    criterion, found = registry.load("structured", request.method), groups(subject.encoder)
     kept: Kept = {}
 
     def mask_at(encoder: Encoder, before: Mask, rate: str) -> Mask:
-        scores = criterion.scores(encoder, found, subject.batches, subject.draws("scores"), **request.settings)
+        scores = criterion.scores(encoder, found, subject.batches, subject.draws("scores"), **request.set)
         for name, alive in kept.items():
             scores[name] = scores[name].double().masked_fill(~alive, float("-inf"))
         kept.update(keep_channels(found, scores, rate, request.scope))

@@ -9,57 +9,57 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from prunemark.encoder import Architecture, features, snap
-from prunemark.files import canonical_json, read_json, write_json
-from prunemark.metrics.knn import knn_predict
-from prunemark.record import Recorder, loaded_code, sha256_file
-from prunemark.stages._data import Data, read_data, resolve_device
-from prunemark.store import read_tensors, write_encoder, write_tensors
-from prunemark.training import Recipe, Trainer, initialise
+from prunemark.disk.files import canonical_json, read_json, write_json
+from prunemark.disk.tensors import read_tensors, write_encoder, write_tensors
+from prunemark.model.encoder import Architecture, Encoder, snap
+from prunemark.model.training import Recipe, Trainer, initialise
+from prunemark.receipts.meaning import identity
+from prunemark.receipts.receipt import Recorder, loaded_code
+from prunemark.requests.stage_requests import TrainRequest
+from prunemark.stages.split_data import Data, read_data, resolve_device
 
 CHECKPOINTS = Path(".prunemark/checkpoints")
-BANK = 1000
+LEARNED = {"loss", "learning_rate"}  # of an epoch: what follows from the inputs; all else varies, or only watches
 
 Listener = Callable[[int, dict[str, float]], None]
+Watcher = Callable[[Encoder, Data], dict[str, float]]
 
 
 def train(
-    data: Path,
-    architecture: str,
-    width: int,
-    recipe: Recipe,
-    threads: int,
-    device: str,
-    out: Path,
+    request: TrainRequest,
     listen: Listener = lambda epoch, metrics: None,
+    watch: Watcher = lambda encoder, images: {},
 ) -> None:
-    """Train as ``recipe`` says on the train split of a data/raw folder; ``listen`` hears the metrics of each epoch.
+    """Train on the train split of a data/raw folder.
+
+    ``listen`` hears the metrics of each epoch, and what ``watch`` says of the encoder: that stands in the journal and
+    changes no result.
 
     Raises:
         PrunemarkError: a loss that is not finite (`Trainer.run_epoch`), or a CUDA device that is not there.
     """
-    torch.set_num_threads(threads)
-    recorder = Recorder("train", out, train_parameters(data, architecture, width, recipe, threads, device, out))
-    recorder.seed = recipe.seed
-    images = read_data(data, recorder)
-    spec = Architecture(architecture, width, images.size)
-    resolved = resolve_device(device)
+    torch.set_num_threads(request.threads)
+    recipe, out = Recipe(**{part.name: getattr(request, part.name) for part in fields(Recipe)}), request.out
+    recorder = Recorder("train", out, request.parameters(), request.seed)
+    images = read_data(request.data, recorder)
+    spec = Architecture(request.architecture, request.width, images.size)
+    resolved = resolve_device(request.device)
     trainer = Trainer(initialise(spec, images.mean, images.std, recipe.seed), recipe, resolved)
 
     checkpoint = CHECKPOINTS / checkpoint_name(recorder)
     history = resume(trainer, checkpoint)
     train_images = images.images("train")
+    recorder.close_code()
     for epoch in range(trainer.epoch, recipe.epochs):
         metrics = trainer.run_epoch(train_images, progress_bar(epoch, recipe.epochs))
-        metrics["heldout_knn_accuracy"] = heldout_accuracy(trainer, images)
-        metrics = {name: round(value, 6) for name, value in metrics.items()}
+        metrics = {name: round(value, 6) for name, value in (metrics | watch(trainer.encoder, images)).items()}
         history.append(dict(metrics))
         # Heard before it is saved: a kill in between repeats an epoch, which the listener knows, and loses none.
         listen(epoch + 1, metrics)
@@ -67,47 +67,16 @@ def train(
 
     write_encoder(out / "encoder.safetensors", snap(trainer.encoder.cpu()))
     write_tensors(out / "objective.safetensors", trainer.objective.state_dict())
-    # Speeds vary from run to run: they belong in the journal, not among the artefacts.
+    # Speeds vary from run to run, and what watches changes with its own code: the journal holds both.
     recorder.measured = {
         "device": resolved,
         "precision": str(trainer.precision).removeprefix("torch."),
-        "images_per_second": [h.pop("images_per_second") for h in history],
+        **{name: [epoch.pop(name) for epoch in history] for name in set(history[0]) - LEARNED},
     }
     write_json(out / "training.json", {"epochs": history})
     recorder.wrote("encoder.safetensors", "objective.safetensors", "training.json")
     recorder.finish()
     shutil.rmtree(checkpoint, ignore_errors=True)
-
-
-def train_parameters(
-    data: Path, architecture: str, width: int, recipe: Recipe, threads: int, device: str, out: Path
-) -> dict[str, Any]:
-    return {
-        "data": data.as_posix(),
-        "objective": recipe.objective,
-        "set": recipe.set,
-        "architecture": architecture,
-        "width": width,
-        "epochs": recipe.epochs,
-        "batch-size": recipe.batch_size,
-        "optimizer": recipe.optimizer,
-        "learning-rate": recipe.learning_rate,
-        "warmup-epochs": recipe.warmup_epochs,
-        "momentum": recipe.momentum,
-        "weight-decay": recipe.weight_decay,
-        "seed": recipe.seed,
-        "threads": threads,
-        "device": device,
-        "out": out.as_posix(),
-    }
-
-
-def heldout_accuracy(trainer: Trainer, images: Data) -> float:
-    """kNN accuracy on held-out training images, with the first 1,000 training images as the bank."""
-    bank, queries = images.images("train")[:BANK], images.images("heldout")
-    found = features(trainer.encoder, torch.cat([bank, queries]))
-    predicted = knn_predict(found[: len(bank)], images.labels("train")[:BANK], found[len(bank) :], images.classes)
-    return float((predicted == images.labels("heldout")).float().mean())
 
 
 def progress_bar(epoch: int, epochs: int) -> Callable[[Iterable[Tensor]], Iterable[Tensor]]:
@@ -120,12 +89,12 @@ def progress_bar(epoch: int, epochs: int) -> Callable[[Iterable[Tensor]], Iterab
 
 
 def checkpoint_name(recorder: Recorder) -> str:
-    identity = {
+    facts = {
         "parameters": recorder.parameters,
         "inputs": recorder.inputs,
-        "code": [sha256_file(path) for path in loaded_code()],
+        "code": [identity(path.name, path.read_bytes()) for path in loaded_code()],
     }
-    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:32]
+    return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:32]
 
 
 def save(trainer: Trainer, history: list[dict[str, float]], folder: Path) -> None:

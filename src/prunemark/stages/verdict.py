@@ -10,16 +10,16 @@ from pathlib import Path
 
 import torch
 
-from prunemark.access import seen
-from prunemark.encoder import Encoder, state
+from prunemark.disk.tensors import read_encoder, read_tensors, write_encoder
 from prunemark.errors import PrunemarkError
+from prunemark.marking.contract import Query, Reading
+from prunemark.marking.suspect_views import seen
 from prunemark.metrics.head import Head
 from prunemark.metrics.intervals import wilson
-from prunemark.record import sha256_file
-from prunemark.stages._pruned import read_pruned
-from prunemark.stages._secrets import KeyFile, read_keys
-from prunemark.store import read_encoder, read_tensors, write_encoder
-from prunemark.watermark import Query, Reading
+from prunemark.model.encoder import Encoder, state
+from prunemark.receipts.receipt import sha256_file
+from prunemark.stages.key_files import KeyFile, read_keys
+from prunemark.stages.pruned_encoder import read_pruned
 
 QUESTIONS = {
     "verify": (("robust",), ("mine", "not shown to be mine")),

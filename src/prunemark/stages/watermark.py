@@ -4,80 +4,58 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from prunemark import methods
-from prunemark.encoder import Encoder
-from prunemark.files import write_json
-from prunemark.randomness import experiment_key, generator
-from prunemark.record import RECEIPT, Recorder
-from prunemark.stages._calibrate import calibrate
-from prunemark.stages._data import read_data
-from prunemark.stages._examine import Examiner, dense_head, material
-from prunemark.stages._secrets import Key, KeyFile, Trials, describe, write_keys
-from prunemark.store import read_encoder, write_encoder, write_tensors
-from prunemark.watermark import Secret
+from prunemark import registry
+from prunemark.disk.files import write_json
+from prunemark.disk.tensors import read_encoder, write_encoder, write_tensors
+from prunemark.marking.contract import Secret
+from prunemark.model.encoder import Encoder
+from prunemark.model.randomness import experiment_key, generator
+from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.requests.stage_requests import WatermarkRequest
+from prunemark.stages.calibration import calibrate
+from prunemark.stages.examiner import Examiner, dense_head, material
+from prunemark.stages.key_files import Key, KeyFile, Trials, describe, write_keys
+from prunemark.stages.split_data import read_data
 
 
-def watermark(
-    data: Path,
-    encoder: Path,
-    nulls: list[Path],
-    method: str,
-    settings: dict[str, Any],
-    key: int,
-    seed: int,
-    head_images: int,
-    threads: int,
-    out: Path,
-) -> None:
+def watermark(request: WatermarkRequest) -> None:
     """Embed the watermark ``method`` under experiment key number ``key`` into the encoder of a data/encoders folder.
 
-    ``nulls`` are folders of independently trained encoders. Leaves the marked encoder, the secret, the calibration
+    ``null`` are folders of independently trained encoders. Leaves the marked encoder, the secret, the calibration
     and the dense head, which is fitted on the marked encoder's features of ``head_images`` training images.
 
     Raises:
         PrunemarkError: the encoder cannot hold the mark.
     """
-    torch.set_num_threads(threads)
-    parameters = {
-        "data": data.as_posix(),
-        "encoder": encoder.as_posix(),
-        "null": [folder.as_posix() for folder in nulls],
-        "method": method,
-        "set": settings,
-        "key": key,
-        "seed": seed,
-        "head-images": head_images,
-        "threads": threads,
-        "out": out.as_posix(),
-    }
-    recorder = Recorder("watermark", out, parameters, seed)
-    images = read_data(data, recorder)
-    clean = read_trained(encoder, recorder)
-    unmarked = [read_trained(folder, recorder) for folder in nulls]
-    scheme = methods.load("watermarks", method)
+    torch.set_num_threads(request.threads)
+    method, key, seed, out = request.method, request.key, request.seed, request.out
+    recorder = Recorder("watermark", out, request.parameters(), seed)
+    images = read_data(request.data, recorder)
+    clean = read_trained(request.encoder, recorder)
+    unmarked = [read_trained(folder, recorder) for folder in request.null]
+    scheme = registry.load("watermarks", method)
     shown, secret_key = material(images), experiment_key(seed, method, "embed", key)
     started = time.perf_counter()
-    marked, secret = scheme.embed(clean, secret_key, shown, generator("embed", method, seed, key), **settings)
+    marked, secret = scheme.embed(clean, secret_key, shown, generator("embed", method, seed, key), **request.set)
     recorder.measured = {"scheme_seconds": time.perf_counter() - started}
     trials: list[Trials] = []
     if scheme.KIND != "control":
 
         def forge(victim: Encoder) -> Secret:
             forger = experiment_key(seed, method, "forge", key)
-            held: Secret = scheme.forge(victim, forger, shown, generator("forge", method, seed, key), **settings)
+            held: Secret = scheme.forge(victim, forger, shown, generator("forge", method, seed, key), **request.set)
             return held
 
-        examiner = Examiner(scheme, images, head_images)
+        examiner = Examiner(scheme, images, request.head_images)
         trials = [calibrate(scheme, method, marked, secret, unmarked, clean, forge, examiner, seed, index=0)]
 
     write_encoder(out / "encoder.safetensors", marked)
     keys = [Key(secret, trial.threshold) for trial in trials]
     write_keys(out / "secret.safetensors", KeyFile("watermarks", method, marked.spec, keys))
-    write_tensors(out / "head.safetensors", dense_head(marked, images, head_images).tensors())
+    write_tensors(out / "head.safetensors", dense_head(marked, images, request.head_images).tensors())
     write_json(out / "calibration.json", describe("watermarks", method, trials).to_dict())
     recorder.wrote("encoder.safetensors", "head.safetensors", "secret.safetensors", "calibration.json")
     recorder.finish()

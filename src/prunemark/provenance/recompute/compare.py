@@ -10,18 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prunemark.cell import CELL
+from prunemark.disk.files import read_json
 from prunemark.errors import PrunemarkError
-from prunemark.files import read_json
-from prunemark.layout import Step
-from prunemark.params import Params
-from prunemark.provenance.chain import Break
+from prunemark.plan.folders import Step
+from prunemark.plan.params import Params
 from prunemark.provenance.recompute import summaries
-from prunemark.provenance.recompute.cells import recomputed_cells
-from prunemark.provenance.recompute.figures import NUMBERS, Figure, Place
+from prunemark.provenance.recompute.recomputed_cells import recomputed_cells
+from prunemark.provenance.recompute.reported_figures import NUMBERS, Figure, Place
 from prunemark.provenance.recompute.sizes import LEFT_OUT
 from prunemark.provenance.recompute.summaries import Cell, Known
+from prunemark.receipts.chain import Break
 
+# The columns of results.csv that name a cell, in the order of its fields.
+COLUMNS = (*Cell._fields[:-1], "probe_dataset")
 REPORT = Path("data/report")
 RESULTS = REPORT / "results.csv"
 DIGITS = 1e-9  # relative: half a unit of the ninth digit, at worst
@@ -64,7 +65,7 @@ def read_results(outcome: Outcome) -> Reported:
     found: Reported = {}
     with RESULTS.open(newline="") as file:
         for line, row in enumerate(csv.DictReader(file), 2):
-            cell = Cell(*(row[name] for name in CELL))
+            cell = Cell(*(row[name] for name in COLUMNS))
             at = (cell, Place(row["metric"], row["head"], row["check"]))
             if at in found:
                 outcome.breaks.append(at_row(line, at, f"says again what line {found[at][0]} says"))

@@ -13,9 +13,9 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 from scipy.stats import binom
 
-from prunemark.files import read_json
-from prunemark.provenance.chain import Break
+from prunemark.disk.files import read_json
 from prunemark.provenance.recompute.predictions import Arrays
+from prunemark.receipts.chain import Break
 
 ALPHA = 1e-6
 # Float32 products in another order: what is further off than this was not predicted by these features and this head.

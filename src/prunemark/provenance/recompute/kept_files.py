@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from prunemark.store import read_arrays
+from prunemark.disk.tensors import read_arrays
 
 
 class KeptFiles:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunemark.provenance.recompute.figures import Figures, Place, number, share
-from prunemark.provenance.recompute.formulas import calibration_error, kappa, linear_cka, mcnemar, newcombe
+from prunemark.provenance.recompute.own_formulas import calibration_error, kappa, linear_cka, mcnemar, newcombe
+from prunemark.provenance.recompute.reported_figures import Figures, Place, number, share
 
 Arrays = dict[str, np.ndarray]
 HEADS = ("frozen", "refit", "knn")

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from prunemark.files import read_json
-from prunemark.provenance.recompute.figures import Figure, Figures, Place, mean, number, share
-from prunemark.provenance.recompute.formulas import clopper_pearson_upper
+from prunemark.disk.files import read_json
+from prunemark.provenance.recompute.own_formulas import clopper_pearson_upper
 from prunemark.provenance.recompute.predictions import Arrays
+from prunemark.provenance.recompute.reported_figures import Figure, Figures, Place, mean, number, share
 
 HEADS = ("", "frozen", "refit")
 TRIED = {"twin": "twin_accepted", "bfloat16": "bfloat16_accepted", "forged": "forger_accepted"}

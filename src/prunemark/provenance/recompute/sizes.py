@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from prunemark.files import read_json
-from prunemark.mask import decode
-from prunemark.provenance.chain import Break
-from prunemark.provenance.recompute.figures import Figure, Figures, Place, number
+from prunemark.disk.files import read_json
+from prunemark.provenance.recompute.reported_figures import Figure, Figures, Place, number
+from prunemark.pruning.mask import decode
+from prunemark.receipts.chain import Break
 
 Tensors = dict[str, np.ndarray]
 # Of an image of the network's own size, which only running it tells.

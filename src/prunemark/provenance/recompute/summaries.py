@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from prunemark.provenance.recompute.figures import Figure, Place, mean
-from prunemark.provenance.recompute.formulas import wilson
+from prunemark.provenance.recompute.own_formulas import wilson
+from prunemark.provenance.recompute.reported_figures import Figure, Place, mean
 
 DRAWS = 10_000
 MANY_SEEDS = 5

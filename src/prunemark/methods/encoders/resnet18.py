@@ -1,0 +1,12 @@
+"""ResNet-18 (He et al. 2016, table 1)."""
+
+from prunemark.methods.encoders._resnet import BasicBlock, ResNet
+
+# Sizes of the groups of channels that go together, in widths, by their structure; what the features are made of is in
+# none. Stated here so that params.yaml can be held against them without building an encoder.
+CHANNEL_GROUPS = [[1], [2, 4], [1, 1, 2, 2, 4, 4, 8, 8]]
+
+
+def backbone(width: int, image_size: int) -> ResNet:
+    """A ResNet-18 whose first group has ``width`` channels (64 in the paper)."""
+    return ResNet(BasicBlock, (2, 2, 2, 2), width, image_size)

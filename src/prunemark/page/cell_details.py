@@ -1,0 +1,44 @@
+"""What is shown of one cell at a time, as compact JSON: matrix, classes, layers, images and curves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prunemark.page.packed import Interned
+from prunemark.page.supplement import Evidence
+from prunemark.point import Point
+
+LARGEST_MATRIX = 40
+
+
+def packed_cells(contents: dict[Point, dict[str, Any]], evidence: Evidence) -> dict[str, Any]:
+    """Per cell, in the order of results.csv, what there is; lists that many cells share stand once."""
+    lists = Interned()
+    cells = [packed_cell(point, content, evidence, lists) for point, content in contents.items()]
+    return {"cells": cells, "lists": lists.values, "pictures": evidence.pictures, "largest": LARGEST_MATRIX}
+
+
+def packed_cell(point: Point, content: dict[str, Any], evidence: Evidence, lists: Interned) -> dict[str, Any]:
+    """``matrix``: row after row. ``right``: per head the images of each class, and how many the original and this one
+    predict right. ``layers``: their names, weights and removed weights."""
+    found: dict[str, Any] = {"classes": content["classes"]}
+    if "agreement_matrix" in content and content["classes"] <= LARGEST_MATRIX:
+        found["matrix"] = [count for row in content["agreement_matrix"] for count in row]
+        right = content["classes_right"]
+        found["right"] = {
+            head: [lists(tuple(right[head][name])) for name in ("n", "original", "pruned")] for head in right
+        }
+    layers = content.get("sizes", {}).get("layers", {})
+    if layers:
+        removed, totals = zip(*layers.values(), strict=True)
+        found["layers"] = [lists(tuple(layers)), lists(totals), list(removed)]
+    if point in evidence.predictions:
+        found["predicted"] = evidence.predictions[point]
+    if evidence.curves.get(point):
+        found["curves"] = [packed_curve(curve) for curve in evidence.curves[point]]
+    return found
+
+
+def packed_curve(curve: dict[str, Any]) -> list[Any]:
+    corners = [count for corner in curve["corners"] for count in corner]
+    return [curve["scheme"], curve["head"], int(curve["robust"]), corners, curve["at"], curve["area"]]

@@ -1,0 +1,69 @@
+"""Why would a step run again? What its receipt says against what params.yaml and the code ask for now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from prunemark.engine.pending import MISSING, Pending, pending_steps, summary
+from prunemark.errors import PrunemarkError
+from prunemark.plan import grid
+from prunemark.plan.folders import FOLDERS, STAGES, Step
+from prunemark.plan.params_file import read_params
+from prunemark.provenance.commits import git_state
+
+MOST_GROUPS = 10
+MOST_REASONS = 4
+
+
+def why_rerun(which: str | None) -> Iterator[str]:
+    """A line in sum, then the steps that would run with their reasons: all of them, those of a stage, or those of a
+    folder under data/ and below it.
+
+    Raises:
+        PrunemarkError: neither a stage nor a folder of the grid.
+    """
+    steps = grid.all_steps(read_params())
+    chosen = {str(step.folder) for step in steps if concerns(step, which)}
+    if not chosen:
+        raise PrunemarkError(f"{which}: neither a stage ({', '.join(STAGES)}) nor the folder of a step under data/")
+    pending = [entry for entry in pending_steps(steps) if str(entry.step.folder) in chosen]
+    if not pending:
+        yield f"nothing would run: {len(chosen)} steps are as params.yaml and the code ask"
+        return
+    yield summary(pending)
+    own = [entry for entry in pending if entry.reasons]
+    alike: dict[tuple[str, ...], list[Pending]] = {}
+    for entry in own:
+        alike.setdefault((MISSING,) if entry.reasons[0].endswith(" is missing") else entry.reasons, []).append(entry)
+    groups = list(alike.values())
+    for group in groups[:MOST_GROUPS]:
+        yield from described(group)
+    if len(groups) > MOST_GROUPS:
+        more = sum(map(len, groups[MOST_GROUPS:]))
+        yield f"and {more} more with reasons of their own; name one, or a stage, to see it"
+    if len(own) < len(pending):
+        yield f"the other {len(pending) - len(own)} stand on steps that would run"
+
+
+def concerns(step: Step, which: str | None) -> bool:
+    if which is None:
+        return True
+    path = which.rstrip("/")
+    if path in STAGES:
+        path = f"data/{FOLDERS[path]}"
+    return str(step.folder) == path or str(step.folder).startswith(f"{path}/")
+
+
+def described(group: list[Pending]) -> Iterator[str]:
+    """Steps that would run for the same reasons; of code, where the old can be seen."""
+    first = group[0]
+    yield f"{first.step.folder}" + (f" and {len(group) - 1} more" if len(group) > 1 else "")
+    for reason in first.reasons[:MOST_REASONS]:
+        yield f"  {reason}"
+    if len(first.reasons) > MOST_REASONS:
+        yield f"  and {len(first.reasons) - MOST_REASONS} more"
+    code = [reason.partition(" ")[0] for reason in first.reasons if "changed meaning" in reason]
+    commit = (git_state(Path(first.step.folder)) or (None, False))[0] if code else None
+    if commit:
+        yield f"  $ git diff {commit[:12]} -- {' '.join(code[:MOST_REASONS])}"

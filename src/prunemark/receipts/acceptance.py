@@ -1,0 +1,144 @@
+"""Acceptances: code whose meaning changed and whose results, tried on a sample of steps, did not.
+
+One file each under data/journal/accepted/, named by the SHA-256 of its content. Receipts are never edited: they go on
+to name the code that ran, and what plans or audits takes an accepted identity for the one that it was accepted for.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from prunemark.disk.files import canonical_json, read_json, write_bytes
+from prunemark.errors import PrunemarkError
+from prunemark.receipts.receipt import JOURNAL
+
+ACCEPTED = JOURNAL / "accepted"
+DIGITS = 16
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Change(Strict):
+    """A source file and its identities, as receipts name it and as it is accepted for it."""
+
+    file: str
+    before: str
+    after: str
+
+
+class Replay(Strict):
+    """A step that was executed again. ``epochs``: of training, how many were compared by their losses alone; 0 where
+    all outputs were compared, byte for byte. ``outputs``: their SHA-256."""
+
+    folder: str
+    epochs: int = Field(ge=0)
+    outputs: dict[str, str]
+
+
+class Acceptance(Strict):
+    """``commit``: that of the code. ``steps``: how many the change concerns. ``bound``: the percentage of them that may
+    differ, with 95 % confidence. ``seed``: that the replayed steps were drawn with."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    reason: str = Field(min_length=1, max_length=500)
+    commit: str
+    changes: list[Change] = Field(min_length=1)
+    steps: int = Field(ge=1)
+    replays: list[Replay] = Field(min_length=1)
+    seed: int = Field(ge=0)
+    bound: float = Field(ge=0, le=100)
+
+    def content(self) -> bytes:
+        return canonical_json(self.model_dump(by_alias=True)).encode()
+
+    @property
+    def path(self) -> Path:
+        return ACCEPTED / f"{hashlib.sha256(self.content()).hexdigest()[:DIGITS]}.json"
+
+
+def write_acceptance(acceptance: Acceptance) -> None:
+    write_bytes(acceptance.path, acceptance.content())
+
+
+def read_acceptance(path: Path) -> Acceptance:
+    """An acceptance as it was written.
+
+    Raises:
+        PrunemarkError: it is none, or was edited since: its name is the hash of its content.
+    """
+    content = read_json(path)
+    try:
+        acceptance = Acceptance.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise PrunemarkError(f"{path}: no acceptance: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+    if acceptance.path != path or path.read_bytes() != acceptance.content():
+        raise PrunemarkError(f"{path}: edited since it was written: its name is not the hash of its content")
+    return acceptance
+
+
+def acceptances() -> tuple[Acceptance, ...]:
+    """Those that lie here and are whole, in the order of their names."""
+    return known(state()).acceptances
+
+
+def faults() -> tuple[tuple[str, str], ...]:
+    """Files that are no acceptances, or were edited since, with the reason: nothing rests on them."""
+    return known(state()).faults
+
+
+def origins() -> Callable[[str, str], str]:
+    """From a file and its identity to the identity that it was accepted for, through all acceptances that lie here now;
+    to itself, where it was not accepted."""
+    before = known(state()).before
+
+    def origin(file: str, identity: str) -> str:
+        seen = {identity}
+        while before.get((file, identity), identity) not in seen:
+            identity = before[file, identity]
+            seen.add(identity)
+        return identity
+
+    return origin
+
+
+class Known(NamedTuple):
+    """``before``: by file and identity, the identity that it was accepted for."""
+
+    acceptances: tuple[Acceptance, ...]
+    before: dict[tuple[str, str], str]
+    faults: tuple[tuple[str, str], ...]
+
+
+def state() -> tuple[tuple[str, int, int], ...]:
+    """What lies here, so that it is read once for as long as nothing changes."""
+    try:
+        entries = sorted(
+            (entry for entry in os.scandir(ACCEPTED) if entry.name.endswith(".json")), key=lambda e: e.name
+        )
+    except OSError:
+        return ()
+    return tuple((os.path.abspath(e.path), e.stat().st_mtime_ns, e.stat().st_size) for e in entries)
+
+
+@functools.lru_cache(maxsize=8)
+def known(state: tuple[tuple[str, int, int], ...]) -> Known:
+    read, wrong = list[Acceptance](), list[tuple[str, str]]()
+    for name, _, _ in state:
+        path = ACCEPTED / os.path.basename(name)
+        try:
+            read.append(read_acceptance(path))
+        except PrunemarkError as error:
+            wrong.append((path.as_posix(), str(error).removeprefix(f"{path}: ")))
+    before = {(change.file, change.after): change.before for entry in read for change in entry.changes}
+    return Known(tuple(read), before, tuple(wrong))
