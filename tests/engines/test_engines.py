@@ -210,9 +210,10 @@ def test_a_step_that_fails_says_why(copy: Repository, command: tuple[str, ...]) 
 
 
 def test_a_second_build_waits_for_nobody(copy: Repository) -> None:
-    holder = copy.start("python", "-c", "from prunemark import lock; import time; lock.hold(); print('held', flush=True); "
-                        "time.sleep(60)", output=copy.folder / "holder.txt")  # fmt: skip
+    code = "from prunemark.engine import lock; import time; lock.hold(); print('held', flush=True); time.sleep(60)"
+    holder = copy.start("python", "-c", code, output=copy.folder / "holder.txt")
     while "held" not in (copy.folder / "holder.txt").read_text():
+        assert holder.poll() is None, (copy.folder / "holder.txt").read_text()
         time.sleep(0.1)
     done = copy.attempt("prunemark", "build")
     holder.kill()
