@@ -141,8 +141,8 @@ def make_report(request: ReportRequest) -> None:
     params = read_params(request.params)
     if params.digest() != request.asked:
         raise PrunemarkError(f"--asked: {request.asked} is not allowed: {request.params} asks for {params.digest()}")
-    evaluated = [step.folder for step in grid.steps(params, "evaluate")]
-    scores = [Path(folder) for folder in evaluated if folder.names]
-    timed = [Path(folder) for folder in evaluated if not folder.names]
+    needed = grid.report(params).needs
+    scores = [Path(folder) for folder in needed if "scores.json" in folder.names]
+    others = [Path(folder) for folder in needed if "scores.json" not in folder.names]
     earlier = [Path(step.folder) for stage in folders.STAGES[:-1] for step in grid.steps(params, stage)]
-    run(request, scores, timed, earlier, params.model_dump(mode="json"))
+    run(request, scores, others, earlier, params.model_dump(mode="json"))

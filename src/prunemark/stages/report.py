@@ -25,9 +25,10 @@ FIRST = ("accuracy_frozen", "accuracy_refit", "agreement_frozen")
 
 
 def report(
-    request: ReportRequest, scores: list[Path], timed: list[Path], earlier: list[Path], asked: dict[str, Any]
+    request: ReportRequest, scores: list[Path], others: list[Path], earlier: list[Path], asked: dict[str, Any]
 ) -> None:
-    """Report on the scores folders ``scores``, in the order given, and on the latencies of the folders ``timed``.
+    """Report on the scores folders ``scores``, in the order given. ``others``: folders without scores, such as
+    those of latencies, that it stands on too.
 
     ``earlier`` are all folders of the stages before, whose journals give the conditions; ``asked`` is the content of
     params.yaml.
@@ -35,8 +36,8 @@ def report(
     recorder, claims = Recorder("report", request.out, request.parameters()), request.claims
     for folder in scores:
         recorder.reads(folder / RECEIPT, folder / "scores.json")
-    recorder.reads(*(folder / RECEIPT for folder in timed))
-    recorder.reads(*inputs([*scores, *timed], scores))
+    recorder.reads(*(folder / RECEIPT for folder in others))
+    recorder.reads(*inputs([*scores, *others], scores))
     recorder.reads(*journals(earlier), claims)
     files = compose(scores, asked, read_claims(claims, asked), json.loads(canonical_json(conditions(earlier))))
     for name, content in files.items():
