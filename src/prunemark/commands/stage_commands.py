@@ -22,7 +22,7 @@ from prunemark.requests import stage_requests
 from prunemark.requests.request import Option, Request, Settings
 from prunemark.requests.stage_requests import ReportRequest, TrainRequest
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer()
 
 # A command per request, by its name; that of the report has two forms, and is written below.
 REQUESTS = {
