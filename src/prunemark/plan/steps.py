@@ -6,8 +6,11 @@ Which of them params.yaml asks for: `prunemark.plan.grid`. Where their folders l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from prunemark import registry
 from prunemark.plan.axes import checks_on, keyed_copies, sees_labels
@@ -25,6 +28,7 @@ from prunemark.plan.folders import (
 )
 from prunemark.plan.params import Params
 from prunemark.point import Point
+from prunemark.requests.request import Request
 from prunemark.requests.stage_requests import (
     AlterRequest,
     CheckRequest,
@@ -39,6 +43,7 @@ from prunemark.requests.stage_requests import (
     WatermarkRequest,
 )
 
+Asked = TypeVar("Asked", bound=Request)
 # What runs a pruner of each kind.
 COMMANDS = {"pruners": "prune", "structured": "shrink"}
 REQUESTS: dict[str, type[PruneRequest]] = {"pruners": PruneRequest, "structured": ShrinkRequest}
@@ -46,37 +51,13 @@ REQUESTS: dict[str, type[PruneRequest]] = {"pruners": PruneRequest, "structured"
 
 def fetch(params: Params, point: Point) -> Step:
     entry, out = params.datasets[point.dataset], data_folder(point.dataset)
-    request = FetchRequest(
-        dataset=point.dataset,
-        method=entry.method,
-        set=entry.set,
-        heldout=entry.heldout,
-        keypool=entry.keypool,
-        out=Path(out),
-    )
+    request = taking(FetchRequest, entry, dataset=point.dataset, out=Path(out))
     return Step("fetch", out, request.parameters(), (("datasets", entry.method),), (), ())
 
 
 def train(params: Params, point: Point) -> Step:
     entry, data, out = params.encoders[point.encoder], data_folder(point.dataset), encoder_folder(point)
-    request = TrainRequest(
-        data=Path(data),
-        objective=entry.objective,
-        set=entry.set,
-        architecture=entry.architecture,
-        width=entry.width,
-        epochs=entry.epochs,
-        batch_size=entry.batch_size,
-        optimizer=entry.optimizer,
-        learning_rate=entry.learning_rate,
-        warmup_epochs=entry.warmup_epochs,
-        momentum=entry.momentum,
-        weight_decay=entry.weight_decay,
-        seed=int(point.seed),
-        threads=params.threads,
-        device=params.device,
-        out=Path(out),
-    )
+    request = taking(TrainRequest, entry, params, data=Path(data), seed=int(point.seed), out=Path(out))
     used = (architecture(params, point), ("objectives", entry.objective))
     return Step("train", out, request.parameters(), used, (data,), (data,))
 
@@ -88,16 +69,15 @@ def architecture(params: Params, point: Point) -> tuple[str, str]:
 def watermark(params: Params, point: Point) -> Step:
     entry, data, out = params.watermarks[point.watermark], data_folder(point.dataset), marked_folder(point)
     source, nulls = encoder_folder(point), null_folders(params, point)
-    request = WatermarkRequest(
+    request = taking(
+        WatermarkRequest,
+        entry,
+        params,
         data=Path(data),
         encoder=Path(source),
         null=paths(nulls),
-        method=entry.method,
-        set=entry.set,
         key=int(point.key),
         seed=int(point.seed),
-        head_images=params.head_images,
-        threads=params.threads,
         out=Path(out),
     )
     used = (architecture(params, point), ("watermarks", entry.method))
@@ -107,16 +87,14 @@ def watermark(params: Params, point: Point) -> Step:
 def check(params: Params, point: Point, name: str) -> Step:
     entry, data, nulls = params.checks[name], data_folder(point.dataset), null_folders(params, point)
     marked, out = marked_folder(point), check_folder(point, name)
-    request = CheckRequest(
+    request = taking(
+        CheckRequest,
+        entry,
+        params,
         data=Path(data),
         marked=Path(marked),
         null=paths(nulls),
-        method=entry.method,
-        set=entry.set,
-        keys=entry.keys or 1,
         seed=int(point.seed),
-        head_images=params.head_images,
-        threads=params.threads,
         out=Path(out),
     )
     used = (architecture(params, point), ("checks", entry.method))
@@ -128,27 +106,19 @@ def prune(params: Params, point: Point) -> Step:
     entry, trained = params.every_pruner[point.pruner], params.encoders[point.encoder]
     data, source = data_folder(point.dataset), encoder_folder(point)
     marked, out = marked_folder(point), pruned_folder(params, point)
-    request = REQUESTS[entry.kind](
+    request = taking(
+        REQUESTS[entry.kind],
+        entry,
+        trained,
+        params,
         data=Path(data),
         encoder=Path(source),
         marked=Path(marked),
-        method=entry.method,
-        set=entry.set,
-        scope=str(entry.scope),
         rate=point.rate,
-        rounds=entry.rounds,
-        recovery=entry.recovery,
-        objective=trained.objective,
         objective_set=trained.set,
-        batch_size=trained.batch_size,
-        optimizer=trained.optimizer,
-        momentum=trained.momentum,
-        weight_decay=trained.weight_decay,
         epochs=entry.epochs or 0,
         learning_rate=entry.learning_rate or 0.0,
-        device=params.device,
         seed=int(point.seed),
-        threads=params.threads,
         out=Path(out),
     )
     used = (architecture(params, point), ("objectives", trained.objective), (entry.kind, entry.method))
@@ -159,22 +129,17 @@ def alter(params: Params, point: Point) -> Step:
     """Unlike masks, draws differ from key to key: copies under several keys are trials of one alteration."""
     entry, trained = params.alterations[point.pruner], params.encoders[point.encoder]
     data, marked, out = data_folder(point.dataset), marked_folder(point), pruned_folder(params, point)
-    request = AlterRequest(
+    request = taking(
+        AlterRequest,
+        entry,
+        trained,
+        params,
         data=Path(data),
         marked=Path(marked),
-        method=entry.method,
-        set=entry.set,
         strength=point.rate,
-        objective=trained.objective,
         objective_set=trained.set,
-        batch_size=trained.batch_size,
-        optimizer=trained.optimizer,
-        momentum=trained.momentum,
-        weight_decay=trained.weight_decay,
         key=int(point.key),
         seed=int(point.seed),
-        threads=params.threads,
-        device=params.device,
         out=Path(out),
     )
     used = (architecture(params, point), ("objectives", trained.objective), ("alterations", entry.method))
@@ -190,14 +155,7 @@ def evaluate(params: Params, point: Point) -> Step:
     out = scores_folder(point)
     reads: tuple[Folder, ...] = (data, marked, *checks)
     needs = reads if downstream else (marked, *checks)
-    request = EvaluateRequest(
-        data=Path(data),
-        marked=Path(marked),
-        check=paths(checks),
-        head_images=params.head_images,
-        threads=params.threads,
-        out=Path(out),
-    )
+    request = taking(EvaluateRequest, params, data=Path(data), marked=Path(marked), check=paths(checks), out=Path(out))
     if not point.is_original:
         mask, original = pruned_folder(params, point), scores_folder(point.original)
         reads, needs = (*reads, mask, original), (mask, original)
@@ -217,13 +175,8 @@ def control(params: Params, point: Point) -> Step:
     in the place of the watermark."""
     trained, data = encoder_folder(point), data_folder(point.probe)
     out = Folder.of("scores", point.original._replace(key="0"))
-    request = ControlRequest(
-        control=point.watermark,
-        data=Path(data),
-        encoder=Path(trained),
-        head_images=params.head_images,
-        threads=params.threads,
-        out=Path(out),
+    request = taking(
+        ControlRequest, params, control=point.watermark, data=Path(data), encoder=Path(trained), out=Path(out)
     )
     used = (architecture(params, point),) if point.watermark == "untrained" else ()
     reads = (data, trained)
@@ -238,7 +191,7 @@ def latency(params: Params, point: Point) -> Step:
     timed = point._replace(seed=str(params.seeds[0]), watermark=watermark, key=key)
     marked, out = marked_folder(timed), Folder.of("latency", point)
     pruned = [pruned_folder(params, timed._replace(rate=rate)) for rate in params.rates_of(point.pruner)]
-    request = LatencyRequest(marked=Path(marked), pruned=paths(pruned), threads=params.threads, out=Path(out))
+    request = taking(LatencyRequest, params, marked=Path(marked), pruned=paths(pruned), out=Path(out))
     reads = (marked, *pruned)
     return Step("latency", out, request.parameters(), (architecture(params, point),), reads, tuple(pruned))
 
@@ -249,6 +202,15 @@ def report(params: Params, needs: tuple[Folder, ...]) -> Step:
     request = ReportRequest(asked=params.digest(), claims=Path(CLAIMS), out=Path(out))
     described = tuple((kind, method) for _, kind, method in registry.named_in(params.model_dump(mode="json")))
     return Step("report", out, request.parameters(), (), needs, needs, (CLAIMS,), described)
+
+
+def taking(kind: type[Asked], *entries: BaseModel, **given: Any) -> Asked:
+    """The request with the fields given; all others from the first of these parts of params.yaml that has one of that
+    name."""
+    open_fields = [field.name for field in fields(kind) if field.name not in given]
+    for entry in reversed(entries):
+        given |= {name: getattr(entry, name) for name in open_fields if name in type(entry).model_fields}
+    return kind(**given)
 
 
 def paths(folders: Iterable[Folder]) -> list[Path]:
