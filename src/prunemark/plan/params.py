@@ -17,6 +17,7 @@ NAME = r"^[a-z0-9][a-z0-9.-]*$"
 CONTROLS = ("untrained", "pixels")
 LEAST_KEYS = 20
 LONGEST_RATE = 12
+UTILITY_DROP = 0.05
 
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -169,7 +170,7 @@ class Params(Strict):
     alterations: dict[Name, Alteration] = {}
     rates: Rates
     head_images: Annotated[int, Field(ge=10)] = 1000
-    utility_drop: Annotated[float, Field(gt=0, le=1)] = 0.05
+    utility_drop: Annotated[float, Field(gt=0, le=1)] = UTILITY_DROP
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     _given: dict[str, Any] = PrivateAttr()
