@@ -390,7 +390,8 @@ def test_rates_ascend_and_the_original_is_none_of_them(tmp_path: Path) -> None:
 def test_the_spelling_of_a_file_is_no_part_of_its_digest(spelling: str, tmp_path: Path) -> None:
     text = json.dumps(GRID, indent=1)
     other = {
-        "comments": "# yaml-language-server: $schema=docs/schemas/params.json\n" + text.replace(",\n", ", # a comment\n"),
+        "comments": "# yaml-language-server: $schema=docs/schemas/params.json\n"
+        + text.replace(",\n", ", # a comment\n"),
         "indentation": json.dumps(GRID),
         "quotes": re.sub(r'"([a-z-]+)"', r"'\1'", text),
         "zeros": text.replace("0.5", "0.500"),

@@ -14,7 +14,7 @@ from prunemark.tables.check.reading import read_tables
 from prunemark.tables.paper.formats import FORMATS, paper
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = ("pruning", "tamper", "cifar10-jpeg")
+EXAMPLES = ("pruning", "default")
 POINT = ["dataset", "encoder", "watermark", "probe_dataset", "pruner", "rate"]
 DROP = 0.05
 SUFFIXES = {"latex": "tex", "markdown": "md", "csv": "csv"}
