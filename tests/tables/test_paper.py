@@ -88,6 +88,8 @@ def test_a_mark_that_outlives_its_encoder_is_moot(tmp_path: Path) -> None:
 
     shutil.copyfile(place / "results.csv", tmp_path / "results.csv")
     assert "is not said: the run has no params.yaml" in paper(tmp_path, "markdown")
+    (tmp_path / "params.yaml").write_text("seeds: [0, 1]\n")
+    assert paper(tmp_path, "markdown").count("\u2020") == paper(place, "markdown").count("\u2020"), "a default drop"
 
 
 def test_every_format_has_the_same_figures(example: Path, tmp_path: Path) -> None:
