@@ -7,7 +7,7 @@ JS := $(VENV)/js
 JS_PACKAGES := typescript@7.0.2 eslint@10.15.0 @eslint/js@10.0.1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check check-js bench slow crate-check clean
+.PHONY: run test check check-js bench slow crate-check schemas clean
 
 run: $(VENV)/run
 	$(BIN)/prunemark build
@@ -42,6 +42,9 @@ bench: $(VENV)/bench run
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/cell_speed.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/grid_speed.py
 	$(BIN)/python bench/train_speed.py
+
+schemas: $(VENV)/dev
+	$(BIN)/python docs/schemas/generate.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-crate

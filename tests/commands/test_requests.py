@@ -48,7 +48,7 @@ def test_the_options_of_a_command_are_the_fields_of_its_request(name: str) -> No
     assert sorted(options) == sorted(field.name for field in fields(REQUESTS[name]))
 
 
-@pytest.mark.parametrize("params", ["params.yaml", "examples/tamper/params.yaml", "examples/pruning/params.yaml"])
+@pytest.mark.parametrize("params", ["params.yaml", "params-cifar10.yaml", "examples/pruning/params.yaml"])
 def test_a_command_gives_the_parameters_that_it_was_made_from(params: str) -> None:
     """From the plan to words and back, for every step of a kind."""
     steps = {step.command: step for step in grid.all_steps(read_params(ROOT / params)) if step.command != "report"}

@@ -61,7 +61,7 @@ def finished(large: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def cut(receipt: dict[str, Any]) -> None:
         receipt["inputs"] = {name: digest for name, digest in receipt["inputs"].items() if (folder / name).is_file()}
-        receipt["parameters"]["asked"] = params.digest()
+        receipt["parameters"]["asked"] = params.digest(receipt["schema"])
         receipt["command"] = f"prunemark report {flags(receipt['parameters'])}"
 
     edit_json(folder / "data/report/receipt.json", cut)

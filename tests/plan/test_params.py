@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -194,7 +196,7 @@ UNFIT = [
         "not in downstream",
     ),
     ("device", "gpu", "device: 'gpu' is not allowed", "'auto', 'cpu' or 'cuda'"),
-    ("device", MISSING, "device: missing", "no default"),
+    ("null_seeds", MISSING, "null_seeds: missing", "no default"),
     (
         "pruners/magnitude/scope",
         "locl",
@@ -384,19 +386,73 @@ def test_rates_ascend_and_the_original_is_none_of_them(tmp_path: Path) -> None:
     assert params.rates_of("magnitude") == ["0.0000001", "0.1", "0.5", "0.95"]
 
 
-def test_the_digest_is_of_what_is_asked_and_not_of_the_file(tmp_path: Path) -> None:
-    text = json.dumps(GRID)
-    digest = read(text, tmp_path).digest()
-    spelt = {
-        "layout": json.dumps(GRID, indent=4) + "\n# a comment\n",
-        "a default": json.dumps(changed("pruners/magnitude", {"method": "magnitude", "scope": "global"})),
+@pytest.mark.parametrize("spelling", ["comments", "indentation", "quotes", "zeros"])
+def test_the_spelling_of_a_file_is_no_part_of_its_digest(spelling: str, tmp_path: Path) -> None:
+    text = json.dumps(GRID, indent=1)
+    other = {
+        "comments": "# yaml-language-server: $schema=docs/schemas/params.json\n"
+        + text.replace(",\n", ", # a comment\n"),
+        "indentation": json.dumps(GRID),
+        "quotes": re.sub(r'"([a-z-]+)"', r"'\1'", text),
         "zeros": text.replace("0.5", "0.500"),
-    }
-    assert {name: read(other, tmp_path).digest() == digest for name, other in spelt.items()} == dict.fromkeys(
-        spelt, True
-    )
-    for place, value in (("rates", [0, 0.6]), ("threads", 2), ("encoders/small/set", {"temperature": 0.1})):
-        assert read(json.dumps(changed(place, value)), tmp_path).digest() != digest
+    }[spelling]
+    assert other != text
+    assert read(other, tmp_path).digest() == read(text, tmp_path).digest()
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("rates", [0, 0.6]),
+        ("seeds", [1, 0]),
+        ("threads", 2),
+        ("threads", MISSING),
+        ("encoders/small/set", {"temperature": 0.1}),
+        ("pruners/magnitude", {"method": "magnitude"}),
+        ("pruners", dict(reversed(GRID["pruners"].items()))),
+    ],
+)
+def test_a_value_a_key_and_an_order_are_parts_of_the_digest(place: str, value: object, tmp_path: Path) -> None:
+    digest = read(json.dumps(GRID), tmp_path).digest()
+    assert read(json.dumps(changed(place, value)), tmp_path).digest() != digest
+
+
+def test_the_digest_is_that_of_the_compact_content(tmp_path: Path) -> None:
+    text = json.dumps(GRID, separators=(",", ":"))
+    assert read(json.dumps(GRID, indent=3), tmp_path).digest() == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_a_key_of_a_later_release_changes_no_digest(schema: int) -> None:
+    class Later(Params):
+        threads: int = 4
+        patience: int = 3
+
+    given = GRID | {"threads": 1}
+    assert Later.model_validate(given).patience == 3
+    assert Later.model_validate(given).digest(schema) == Params.model_validate(given).digest(schema)
+
+
+DEFAULTS = {
+    "downstream": [],
+    "keys": 1,
+    "checks": {},
+    "structured": {},
+    "alterations": {},
+    "head_images": 1000,
+    "utility_drop": 0.05,
+    "threads": 1,
+    "device": "auto",
+}
+
+
+def test_a_key_that_has_a_default_may_be_left_out(tmp_path: Path) -> None:
+    needed = {key: value for key, value in GRID.items() if key not in DEFAULTS}
+    params = read(json.dumps(needed), tmp_path)
+    assert params.model_dump() == read(json.dumps(needed | DEFAULTS), tmp_path).model_dump()
+    for key in needed:
+        left = {name: value for name, value in needed.items() if name != key}
+        assert failure(json.dumps(left), tmp_path) == f"{key}: missing, and it has no default"
 
 
 def test_reading_params_imports_no_torch() -> None:

@@ -33,15 +33,15 @@ def test_why(ask: Asked) -> None:
     status, out, err = ask("why", "0.413", "--run", "examples/pruning")
     assert (status, err) == (0, "")
     assert out.splitlines()[2].startswith("accuracy refit = 0.413 = 826 of 2,000 images")
-    status, out, _ = ask("why", "accuracy[rate=0.9]", "--run", "examples/tamper/results.csv", "--json")
+    status, out, _ = ask("why", "accuracy[rate=0.85]", "--run", "examples/default/results.csv", "--json")
     assert status == 2
     assert out == ""
-    status, out, _ = ask("why", "accuracy[pruner=original seed=0]", "--run", "examples/tamper/results.csv", "--json")
+    status, out, _ = ask("why", "accuracy[pruner=original seed=0]", "--run", "examples/default/results.csv", "--json")
     assert status == 0
     assert json.loads(out)["matches"]
 
 
-@pytest.mark.parametrize("arguments", [("why", "accuracy[x=1]", "--run", "examples/tamper"), ("diff", "nonsense", "HEAD"), ("check-table", "LICENSE"), ("why", "0.5", "--run", "nowhere"), ("report", "--format", "pdf", "--run", "examples/tamper"), ("report", "--format", "csv", "--run", "nowhere"), ("report", "--format", "csv", "--run", "tests"), ("why", "0.5", "--run", "README.md"), ("diff", "README.md", "HEAD"), ("report", "--format", "csv", "--run", "README.md"), ("report",), ("report", "--format", "csv", "--out", "x")])  # fmt: skip
+@pytest.mark.parametrize("arguments", [("why", "accuracy[x=1]", "--run", "examples/default"), ("diff", "nonsense", "HEAD"), ("check-table", "LICENSE"), ("why", "0.5", "--run", "nowhere"), ("report", "--format", "pdf", "--run", "examples/default"), ("report", "--format", "csv", "--run", "nowhere"), ("report", "--format", "csv", "--run", "tests"), ("why", "0.5", "--run", "README.md"), ("diff", "README.md", "HEAD"), ("report", "--format", "csv", "--run", "README.md"), ("report",), ("report", "--format", "csv", "--out", "x")])  # fmt: skip
 def test_no_answer_is_status_2_and_one_line(ask: Asked, arguments: tuple[str, ...]) -> None:
     status, out, err = ask(*arguments)
     assert (status, out) == (2, "")
@@ -50,11 +50,11 @@ def test_no_answer_is_status_2_and_one_line(ask: Asked, arguments: tuple[str, ..
 
 
 def test_diff(ask: Asked) -> None:
-    assert ask("diff", "examples/tamper", "examples/tamper/results.csv")[0] == 0
-    status, out, _ = ask("diff", "examples/tamper", "examples/cifar10-jpeg")
+    assert ask("diff", "examples/default", "examples/default/results.csv")[0] == 0
+    status, out, _ = ask("diff", "examples/default", "examples/pruning")
     assert status == 1
     assert "appeared" in out
-    status, out, _ = ask("diff", "examples/tamper", "examples/cifar10-jpeg", "--json")
+    status, out, _ = ask("diff", "examples/default", "examples/pruning", "--json")
     assert status == 1
     assert {"moved", "appeared", "vanished"} <= set(json.loads(out))
 

@@ -18,7 +18,8 @@ from prunemark.questions.diff import diff
 from prunemark.questions.versions import commit_of, open_version
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "examples/tamper"
+EXAMPLE = ROOT / "examples/default"
+FIRST = (EXAMPLE / "results.csv").read_text().splitlines()[1].split(",")[13]
 
 
 def edit(where: str, key: str, value: Any) -> Callable[[Any], None]:
@@ -113,7 +114,7 @@ def test_a_run_does_not_differ_from_itself(example: Any) -> None:
 def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository that git tracks a kept run in, at two commits: the second has another first value."""
     folder = tmp_path / "history"
-    kept = folder / "examples/tamper"
+    kept = folder / "examples/default"
     kept.mkdir(parents=True)
     for name in ("results.csv", "receipts.tar.xz"):
         (kept / name).write_bytes((EXAMPLE / name).read_bytes())
@@ -121,8 +122,9 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git("init", "-q")
     git("add", "-A")
     git("commit", "-qm", "a run")
-    text = (kept / "results.csv").read_text()
-    (kept / "results.csv").write_text(text.replace(",images,0.371,371,", ",images,0.372,371,", 1))
+    rows = (kept / "results.csv").read_text().splitlines()
+    rows[1] = rows[1].replace(f",{FIRST},", ",0.372,", 1)
+    (kept / "results.csv").write_text("\n".join(rows) + "\n")
     git("commit", "-qam", "another")
     return folder
 
@@ -133,8 +135,8 @@ def git(*arguments: str) -> str:
 
 
 def test_runs_that_git_tracks(history: Path) -> None:
-    found = diff(open_version("HEAD~1:examples/tamper"), open_version("HEAD:examples/tamper/results.csv"))
-    assert [(c.before["value"], c.after["value"]) for c in found.moved if c.before and c.after] == [("0.371", "0.372")]
+    found = diff(open_version("HEAD~1:examples/default"), open_version("HEAD:examples/default/results.csv"))
+    assert [(c.before["value"], c.after["value"]) for c in found.moved if c.before and c.after] == [(FIRST, "0.372")]
     assert found.moved[0].causes == ()
     assert "no cause: every receipt is the same on both sides" in "\n".join(diff_text.lines(found))
 
@@ -142,7 +144,7 @@ def test_runs_that_git_tracks(history: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("HEAD", "has no dvc.lock and no data/report/results.csv; runs kept there: HEAD:examples/tamper"),
+        ("HEAD", "has no dvc.lock and no data/report/results.csv; runs kept there: HEAD:examples/default"),
         ("nonsense", "neither a path nor a commit"),
         ("--all", "neither a path nor a commit"),
         ("examples", "no results.csv there"),
@@ -162,7 +164,7 @@ def test_hashes_of_a_commit_are_those_of_its_files(history: Path) -> None:
     git("commit", "-qm", "files")
     commit = commit_of("HEAD")
     assert commit
-    names = ["empty", "lines", "absent", "examples/tamper/results.csv"]
+    names = ["empty", "lines", "absent", "examples/default/results.csv"]
     expected = {n: hashlib.sha256((history / n).read_bytes()).hexdigest() for n in names if n != "absent"}
     blobs = Blobs({commit}, set(names))
     assert {n: found for n in names if (found := blobs.identity(1, commit, n))} == expected

@@ -17,25 +17,28 @@ from prunemark.questions import impact_text
 from prunemark.questions.impact import impact
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "examples/tamper"
+EXAMPLE = ROOT / "examples/pruning"
+ROWS = len((EXAMPLE / "results.csv").read_text().splitlines()) - 1
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The kept tampering run as a repository whose commit has every file of its code, one line each: its receipts are
+    """The kept run of all pruners as a repository whose commit has every file of its code, one line each: its receipts are
     the real ones, but for the hashes of code."""
     folder = tmp_path_factory.mktemp("impact")
     with tarfile.open(EXAMPLE / "receipts.tar.xz") as archive:
         archive.extractall(folder, filter="data")
     (folder / "data/report/results.csv").write_bytes((EXAMPLE / "results.csv").read_bytes())
     (folder / "params.yaml").write_bytes((EXAMPLE / "params.yaml").read_bytes())
+    sources: set[str] = set()
     for path in folder.glob("data/[!j]*/**/receipt.json"):
         receipt = json.loads(path.read_text())
-        for name in receipt["code"]:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(name)
-            receipt["code"][name] = hashlib.sha256(name.encode()).hexdigest()
+        receipt["code"] = {name: hashlib.sha256(name.encode()).hexdigest() for name in receipt["code"]}
         path.write_text(canonical_json(receipt))
+        sources |= receipt["code"].keys()
+    for name in sources:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
     (folder / ".gitignore").write_text("data/\n")
     for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "code")):
         git(folder, *arguments)
@@ -78,10 +81,10 @@ def expected_lines(folder: Path, invalid: set[str]) -> list[int]:
 
 FILES = (
     "src/prunemark/pruners/magnitude.py",
-    "src/prunemark/alterations/noise.py",
+    "src/prunemark/structured/l1_filter.py",
     "src/prunemark/metrics/head.py",
     "src/prunemark/objectives/simclr.py",
-    "src/prunemark/checks/sslauth.py",
+    "src/prunemark/checks/procrustes.py",
 )
 
 
@@ -135,7 +138,7 @@ def test_a_data_file_invalidates_what_stands_on_it(repository: Path, monkeypatch
 def test_params_and_raw_data_invalidate_everything(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository)
     for name in ("params.yaml", "data/raw/cifar10-jpeg/images.safetensors"):
-        assert len(impact(name).rows) == 2224
+        assert len(impact(name).rows) == ROWS
 
 
 def test_code_of_the_page_invalidates_no_number(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +162,7 @@ def test_a_file_that_no_receipt_names_invalidates_nothing(repository: Path, monk
     monkeypatch.chdir(repository)
     (repository / "constraints.txt").touch()
     for name in ("constraints.txt", "./constraints.txt", str(repository / "constraints.txt")):
-        words = "constraints.txt: invalidates 0 of 2,224 reported numbers: no receipt names it"
+        words = f"constraints.txt: invalidates 0 of {ROWS:,} reported numbers: no receipt names it"
         assert list(impact_text.lines(impact(name))) == [words]
     for name in ("../other.txt", "/etc/hostname"):
         with pytest.raises(PrunemarkError, match="no commit, and no receipt names such a file"):

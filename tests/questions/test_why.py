@@ -185,7 +185,7 @@ def test_it_starts_without_what_is_slow(tmp_path: Path) -> None:
 
 
 def test_runs_are_opened_by_folder_table_archive_and_report(tmp_path: Path) -> None:
-    example = ROOT / "examples/tamper"
+    example = ROOT / "examples/default"
     first = open_run(example).rows
     assert open_run(example / "results.csv").rows == first
     repository = tmp_path / "repository"

@@ -54,8 +54,9 @@ def test_page_and_table_are_what_the_report_wrote(example: Path, receipts: dict[
         assert sha256((example / name).read_bytes()) == written[f"data/report/{name}"]
 
 
-def test_params_can_be_built_again(example: Path) -> None:
-    read_params(example / "params.yaml")
+def test_params_are_those_that_the_report_was_asked_for(example: Path, receipts: dict[str, dict[str, Any]]) -> None:
+    report = receipts["data/report"]
+    assert read_params(example / "params.yaml").digest(report["schema"]) == report["parameters"]["asked"]
 
 
 def test_every_input_is_an_output_of_another_step(archive: Files, receipts: dict[str, dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from prunemark.tables.check.reading import read_tables
 from prunemark.tables.paper.formats import FORMATS, paper
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = ("pruning", "tamper", "cifar10-jpeg")
+EXAMPLES = ("pruning", "default")
 POINT = ["dataset", "encoder", "watermark", "probe_dataset", "pruner", "rate"]
 DROP = 0.05
 SUFFIXES = {"latex": "tex", "markdown": "md", "csv": "csv"}
@@ -88,6 +88,8 @@ def test_a_mark_that_outlives_its_encoder_is_moot(tmp_path: Path) -> None:
 
     shutil.copyfile(place / "results.csv", tmp_path / "results.csv")
     assert "is not said: the run has no params.yaml" in paper(tmp_path, "markdown")
+    (tmp_path / "params.yaml").write_text("seeds: [0, 1]\n")
+    assert paper(tmp_path, "markdown").count("\u2020") == paper(place, "markdown").count("\u2020"), "a default drop"
 
 
 def test_every_format_has_the_same_figures(example: Path, tmp_path: Path) -> None:

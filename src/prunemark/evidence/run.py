@@ -51,7 +51,7 @@ def read_run() -> Run:
     for step in grid.all_steps(run.params):
         add_step(run, str(step.folder))
     report = run.receipts[str(grid.report(run.params).folder)]
-    if report["parameters"].get("asked") != run.params.digest():
+    if report["parameters"].get("asked") != run.params.digest(report["schema"]):
         raise PrunemarkError(f"{PARAMS}: asks for something else than the report was made for: build it first")
     stated = [CLAIMS] if CLAIMS in report["inputs"] else []
     workflow = sorted(str(path) for kind in ("rules/*.smk", "report/*.rst") for path in Path("workflow").glob(kind))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from prunemark import registry
 from prunemark.errors import PrunemarkError
@@ -17,6 +17,7 @@ NAME = r"^[a-z0-9][a-z0-9.-]*$"
 CONTROLS = ("untrained", "pixels")
 LEAST_KEYS = 20
 LONGEST_RATE = 12
+UTILITY_DROP = 0.05
 
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -152,25 +153,34 @@ class Alteration(Method):
 class Params(Strict):
     """The whole of params.yaml. ``rates`` are numbers in [0, 1); the original (rate 0) is always evaluated.
 
-    ``downstream``: datasets on which encoders that were trained on another are probed too.
+    ``downstream``: datasets on which encoders that were trained on another are probed too. What a run measures has no
+    default; whatever a later release adds has one, so that it reads the files of earlier ones.
     """
 
     datasets: dict[Name, Dataset]
-    downstream: list[str]
+    downstream: list[str] = []
     encoders: dict[Name, Encoder]
     seeds: list[Seed]
     null_seeds: list[Seed]
     watermarks: dict[Name, Watermark]
-    keys: Annotated[int, Field(ge=1, le=10000)]
-    checks: dict[Name, Check]
+    keys: Annotated[int, Field(ge=1, le=10000)] = 1
+    checks: dict[Name, Check] = {}
     pruners: dict[Name, Pruner]
-    structured: dict[Name, Structured]
-    alterations: dict[Name, Alteration]
+    structured: dict[Name, Structured] = {}
+    alterations: dict[Name, Alteration] = {}
     rates: Rates
-    head_images: Annotated[int, Field(ge=10)]
-    utility_drop: Annotated[float, Field(gt=0, le=1)]
-    threads: Annotated[int, Field(ge=1, le=256)]
-    device: Literal["auto", "cpu", "cuda"]
+    head_images: Annotated[int, Field(ge=10)] = 1000
+    utility_drop: Annotated[float, Field(gt=0, le=1)] = UTILITY_DROP
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    _given: dict[str, Any] = PrivateAttr()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_what_was_given(cls, given: dict[str, Any], check: ModelWrapValidatorHandler[Params]) -> Params:
+        params = check(given)
+        params._given = given
+        return params
 
     @model_validator(mode="after")
     def _no_duplicates(self) -> Params:
@@ -200,9 +210,14 @@ class Params(Strict):
         own = self.every_pruner[pruner].rates
         return [canonical_rate(rate) for rate in sorted(self.rates if own is None else own) if rate > 0]
 
-    def digest(self) -> str:
-        """SHA-256 of what was asked, whatever the file's layout and comments."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+    def digest(self, schema: int = 2) -> str:
+        """SHA-256 of the file's content as given, without its defaults: comments, quotes and layout do not count, the
+        order of entries does. Receipts of schema 1 hold that of the content with all defaults and in sorted order.
+        """
+        if schema == 1:  # the keys given are all that there were: none had a default
+            text = json.dumps(self.model_dump(mode="json", include=set(self._given)), sort_keys=True)
+        else:
+            text = json.dumps(self._given, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 

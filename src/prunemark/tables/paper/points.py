@@ -10,6 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from prunemark.page.tables import CONTROLS
+from prunemark.plan.params import UTILITY_DROP
 from prunemark.point import Point
 from prunemark.questions.sources import PARAMS, Row, Run
 from prunemark.results.table import Measure, Summary, beyond, summarise
@@ -87,7 +88,7 @@ def marked_encoders(run: Run) -> list[Marked]:
 
 def utility_gate(run: Run) -> float | None:
     raw = run.read(PARAMS)
-    return None if raw is None else float(YAML(typ="safe").load(io.BytesIO(raw))["utility_drop"])
+    return None if raw is None else float(YAML(typ="safe").load(io.BytesIO(raw)).get("utility_drop", UTILITY_DROP))
 
 
 def encoder_of(point: Point) -> Point:
