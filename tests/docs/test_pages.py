@@ -21,8 +21,8 @@ from prunemark.page.packed import packed_rows
 from prunemark.provenance.recompute.schemes import success
 from prunemark.questions.appearances import in_results, shown
 from prunemark.results.scores import CheckTrials, check_rows
+from prunemark.results.columns import NUMBERS
 from prunemark.results.table import CELL, table, to_csv
-from prunemark.tables.paper.points import NUMBERS
 
 statistics, limits = np.array([3.0, 4.0, 8.0]), np.array([3.5, 3.5, 3.5])
 trials = CheckTrials("c", "fragile", "", statistics, limits, [False], [], 0, 0, 0, 3, [], [])
@@ -53,7 +53,7 @@ def test_the_pruner_keeps_its_contract(tmp_path: Path) -> None:
 
 
 def test_the_column_is_written_read_and_recomputed(tmp_path: Path) -> None:
-    assert len(follow("add-a-column.md", scratch(tmp_path))) == 8
+    assert len(follow("add-a-column.md", scratch(tmp_path))) == 3
     python(tmp_path, "-c", COLUMN)
 
 

@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 
 from prunemark.metrics.intervals import paired_difference
 from prunemark.metrics.similarity import cka_parts
+from prunemark.results.columns import COLUMNS
 from prunemark.results.scores import (
     CheckTrials,
     accuracy_rows,
@@ -26,7 +27,6 @@ from prunemark.results.scores import (
     share,
     single,
 )
-from prunemark.results.table import COLUMNS
 
 LABELS = np.array([0, 0, 1, 1, 2, 2, 2, 0, 1, 2], dtype=np.int16)
 BEFORE = np.array([0, 0, 1, 2, 2, 2, 0, 0, 1, 1], dtype=np.int16)

@@ -11,8 +11,9 @@ import pytest
 from scipy.stats import binomtest
 
 from prunemark.point import Point
+from prunemark.results.columns import COLUMNS
 from prunemark.results.scores import share, single
-from prunemark.results.table import CELL, COLUMNS, Summary, metrics, pruners, summarise, table, to_csv
+from prunemark.results.table import CELL, Summary, metrics, pruners, summarise, table, to_csv
 
 HEADER = (
     "schema,dataset,encoder,seed,watermark,key,check,pruner,rate,probe_dataset,head,metric,unit,value,k,n,"

@@ -127,7 +127,7 @@ const cellsOf = (summaries) => [...new Set(summaries.flatMap((summary) => summar
 
 function rowParts(summaries) {
   const rows = summaries.flatMap((summary) => summary.rows);
-  const wanted = ["line", "pruner", "rate", "seed", "key", "metric", "value", "k", "n", "ci_low", "ci_high", "statistic", "threshold", "fpr", "fpr_upper"];
+  const wanted = ["line", "pruner", "rate", "seed", "key", "metric", ...PAGE.rows.columns.counted, ...PAGE.rows.columns.facts];
   const columns = wanted.filter((name) => rows.some((row) => row[name] !== null && row[name] !== undefined));
   const head = columns.map((name) => make("th", { scope: "col" }, name));
   const lines = rows.map((row) => make("tr", {}, columns.map((name) => make("td", {}, String(row[name] ?? "")))));

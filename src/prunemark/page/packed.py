@@ -11,12 +11,9 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from prunemark.point import CELL, Point
+from prunemark.results.columns import COLUMNS, COUNTED, FACTS, KIND
 from prunemark.results.scores import DIGITS, Row
-from prunemark.results.table import BOOTSTRAP_SEEDS, COLUMNS, GROUP, TRIALS, Summary
-
-KIND = ("check", "head", "metric", "unit")
-COUNTED = ("value", "k", "n", "ci_low", "ci_high")
-FACTS = ("statistic", "threshold", "fpr", "fpr_upper")
+from prunemark.results.table import BOOTSTRAP_SEEDS, GROUP, TRIALS, Summary
 
 
 class Interned:

@@ -16,9 +16,10 @@ from typing import Any
 
 from prunemark.errors import PrunemarkError
 from prunemark.questions.sources import FIRST_LINE, LANDMARKS, REPORT, RESULTS, Row, Run, rows_of
+from prunemark.results.columns import FACTS
 
 NUMBER = re.compile(r"[-+\u2212]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?\s*%?")
-MEASURED = ("value", "statistic", "threshold", "fpr", "fpr_upper", "ci_low", "ci_high", "k", "n")
+MEASURED = ("value", *FACTS, "ci_low", "ci_high", "k", "n")
 COUNTS = ("k", "n")
 LANDMARK = ("value", "low", "high")
 # What the page and papers show in percent: shares, and differences of them.

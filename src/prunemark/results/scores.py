@@ -1,7 +1,7 @@
 """From per-sample predictions and raw statistics to the rows of the results table; nothing here needs the weights.
 
-A row holds ``check, head, metric, unit, value, k, n, ci_low, ci_high, statistic, threshold, fpr, fpr_upper``; what does
-not apply is absent. Shares of independent trials carry k of n and a Wilson 95 % interval; the unit names the trials.
+A row holds columns of `prunemark.results.columns` that do not name the cell; what does not apply is absent. Shares of
+independent trials carry k of n and a Wilson 95 % interval; the unit names the trials.
 """
 
 from __future__ import annotations

@@ -14,13 +14,10 @@ import numpy as np
 
 from prunemark.metrics.intervals import holm, wilson
 from prunemark.point import CELL, Point
+from prunemark.results.columns import COLUMNS
 from prunemark.results.scores import Row, rounded
 
 SCHEMA = 1
-COLUMNS = (
-    "schema", "dataset", "encoder", "seed", "watermark", "key", "check", "pruner", "rate", "probe_dataset", "head",
-    "metric", "unit", "value", "k", "n", "ci_low", "ci_high", "statistic", "threshold", "fpr", "fpr_upper",
-)  # fmt: skip
 GROUP = ("dataset", "encoder", "watermark", "pruner", "rate", "probe_dataset", "check", "head", "metric")
 FAMILY = ("dataset", "encoder", "seed", "watermark", "key", "probe_dataset", "head", "pruner")
 TRIALS = ("keys", "wrong keys", "benign copies")

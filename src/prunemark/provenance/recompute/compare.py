@@ -16,13 +16,15 @@ from prunemark.plan.folders import Step
 from prunemark.plan.params import Params
 from prunemark.provenance.recompute import summaries
 from prunemark.provenance.recompute.recomputed_cells import recomputed_cells
-from prunemark.provenance.recompute.reported_figures import NUMBERS, Figure, Place
+from prunemark.provenance.recompute.reported_figures import Figure, Place
 from prunemark.provenance.recompute.sizes import LEFT_OUT
 from prunemark.provenance.recompute.summaries import Cell, Known
 from prunemark.receipts.chain import Break
 
 # The columns of results.csv that name a cell, in the order of its fields.
 COLUMNS = (*Cell._fields[:-1], "probe_dataset")
+# All others hold a number.
+NAMED = ("schema", *COLUMNS, "metric", "head", "check", "unit")
 REPORT = Path("data/report")
 RESULTS = REPORT / "results.csv"
 DIGITS = 1e-9  # relative: half a unit of the ninth digit, at worst
@@ -96,8 +98,8 @@ def differences(row: dict[str, str], found: Figure) -> Iterable[str]:
     """The columns of a row in which it is not what was recomputed."""
     if row["schema"] != "1" or row["unit"] != found["unit"]:
         yield f"schema {row['schema']}, unit {row['unit']!r} reported, 1 and {found['unit']!r} found"
-    for column in NUMBERS:
-        said, value = row[column], found.get(column)
+    for column in [name for name in {**row, **found} if name not in NAMED]:
+        said, value = row.get(column, ""), found.get(column)
         if (said == "") != (value is None) or (value is not None and not same(float(said), float(value))):
             yield f"{column} {said or 'nothing'} reported, {'nothing' if value is None else f'{value:.10g}'} found"
 

@@ -9,8 +9,6 @@ import numpy as np
 
 from prunemark.provenance.recompute.own_formulas import wilson
 
-NUMBERS = ("value", "k", "n", "ci_low", "ci_high", "statistic", "threshold", "fpr", "fpr_upper")
-
 
 class Place(NamedTuple):
     """``head`` and ``check`` are empty where they do not apply."""

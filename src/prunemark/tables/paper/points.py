@@ -13,6 +13,7 @@ from prunemark.page.tables import CONTROLS
 from prunemark.plan.params import UTILITY_DROP
 from prunemark.point import Point
 from prunemark.questions.sources import PARAMS, Row, Run
+from prunemark.results.columns import NUMBERS
 from prunemark.results.table import Measure, Summary, beyond, summarise
 
 # Metric, head and check, as in results.csv.
@@ -23,8 +24,6 @@ MEASURED: tuple[Quantity, ...] = (
     ("sparsity", "", ""), ("accuracy", "frozen", ""), REFITTED, ("agreement", "frozen", ""),
 )  # fmt: skip
 SUCCESS = ("AuthSR", "VerSR")
-FLOATS = ("value", "ci_low", "ci_high", "statistic", "threshold", "fpr", "fpr_upper")
-NUMBERS: dict[str, type] = {**dict.fromkeys(FLOATS, float), "k": int, "n": int}
 
 
 @dataclass(frozen=True)
