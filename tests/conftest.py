@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in every command, and before NumPy is imported
+
 import pytest
 import torch
 from hypothesis import HealthCheck, settings

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -18,12 +20,18 @@ OTHERS = ("dvc.lock", "cache", "mlflow.db", ".snakemake", ".prunemark", "example
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """The tiny grid, built from scratch by ``dvc repro``. Scenarios work on copies; nobody alters this one."""
-    repository = Repository.tiny(tmp_path_factory.mktemp("built") / "repository")
-    repository.run("dvc", "repro")
-    repository.run("prunemark", "publish")
-    repository.git("gc", "--quiet")  # one file for hundreds, in every copy
-    return repository
+    """The tiny grid, built from scratch by ``dvc repro``, once for all workers. Scenarios work on copies; nobody alters
+    this one."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "built"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            repository = Repository.tiny(folder.with_suffix(".partial") / "repository")
+            repository.run("dvc", "repro")
+            repository.run("prunemark", "publish")
+            repository.git("gc", "--quiet")  # one file for hundreds, in every copy
+            repository.folder.parent.rename(folder)
+    return Repository(folder / "repository")
 
 
 @pytest.fixture

@@ -11,10 +11,13 @@ import pytest
 
 from repository import Repository
 
-ADD_A_RATE = ("rates: [0, 0.5]", "rates: [0, 0.5, 0.25]")
 # What is timed takes turns with all other rates of its pruner, so these are timed again.
-TIMED_AGAIN = {"latency": 4, "report": 1}
-CELLS_OF_A_RATE = {"prune": 4, "prune_and_recover": 2, "shrink": 2, "evaluate": 8, **TIMED_AGAIN}
+RATE_OF_ALL = ("rates: [0, 0.5]", "rates: [0, 0.5, 0.25]")
+ALL_TIMED = {"latency": 4, "report": 1}
+ALL_CELLS = {"prune": 4, "prune_and_recover": 2, "shrink": 2, "evaluate": 8, **ALL_TIMED}
+RATE_OF_ONE = ("magnitude: {}", "magnitude: {rates: [0, 0.5, 0.25]}")
+ONE_TIMED = {"latency": 1, "report": 1}
+ONE_CELL = {"prune": 2, "evaluate": 2, **ONE_TIMED}
 
 
 def nothing_to_do(repository: Repository) -> None:
@@ -56,19 +59,25 @@ def test_pull_into_a_fresh_clone_plans_nothing_whatever_the_times(copy: Reposito
     assert "all accounted for" in clone.run("prunemark", "audit")
 
 
-@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
-def test_a_rate_added_and_removed(copy: Repository, engine: str) -> None:
+@pytest.mark.parametrize(
+    ("engine", "rate", "cells", "timed"),
+    [("snakemake", RATE_OF_ALL, ALL_CELLS, ALL_TIMED), ("dvc", RATE_OF_ONE, ONE_CELL, ONE_TIMED)],
+    ids=["snakemake", "dvc"],
+)
+def test_a_rate_added_and_removed(
+    copy: Repository, engine: str, rate: tuple[str, str], cells: dict[str, int], timed: dict[str, int]
+) -> None:
     before, locked = copy.hashes(), copy.locked()
-    copy.edit("params.yaml", *ADD_A_RATE)
-    assert copy.planned() == CELLS_OF_A_RATE
+    copy.edit("params.yaml", *rate)
+    assert copy.planned() == cells
     build_by(engine, copy)
     nothing_to_do(copy)
     more = copy.hashes()
     kept = [path for path in before if "results.csv" not in path and "/latency/" not in path]
     assert {path: more[path] for path in kept} == {path: before[path] for path in kept}
 
-    copy.edit("params.yaml", *reversed(ADD_A_RATE))
-    assert copy.planned() == TIMED_AGAIN
+    copy.edit("params.yaml", *reversed(rate))
+    assert copy.planned() == timed
     build_by(engine, copy)
     nothing_to_do(copy)
     assert copy.hashes() == before

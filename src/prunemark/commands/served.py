@@ -17,6 +17,7 @@ def load_ahead() -> None:
 
     import constriction  # noqa: F401
     import safetensors.torch  # noqa: F401
+    import scipy.optimize
     import scipy.special  # noqa: F401
     import torch_pruning  # noqa: F401
     import tqdm  # noqa: F401

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -50,9 +51,10 @@ def build(stage: str | None, cores: str) -> None:
     target = f"all_{stage}" if stage else "all"
     steps = grid.all_steps(params)
     wanted = steps if stage is None else [s for name in through(stage) for s in grid.steps(params, name)]
-    if planned := pending_steps(wanted):
+    planned = pending_steps(wanted)
+    if planned:
         print(f"prunemark: {summary(planned)}", file=sys.stderr)
-    with forkserver.started() as address:
+    with forkserver.started() if planned else nullcontext({}) as address:
         run_with_progress([target, "--cores", cores], held, address)
     if stage:
         sweep(params, [stage])
