@@ -14,12 +14,12 @@ import torch
 from small_chain import DATA, MARKED, OUT, prune_at
 
 from prunemark import registry
-from prunemark.disk.files import read_json
+from prunemark.disk.files import read_json, sha256_file
 from prunemark.disk.tensors import read_encoder
 from prunemark.errors import PrunemarkError
+from prunemark.formats.journal import journal_path
 from prunemark.model.encoder import state, state_bytes
 from prunemark.receipts import code_identity
-from prunemark.receipts.receipt import journal_path, sha256_file
 from prunemark.requests.stage_requests import AlterRequest
 from prunemark.stages.alter import alter
 from prunemark.stages.evaluate import measure_sizes, size_rows
