@@ -20,17 +20,16 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from prunemark.disk.files import read_json, sha256_file
-from prunemark.formats.calibration import Calibration
 from prunemark.formats.journal import Journal, journal_path
 from prunemark.formats.receipt import RECEIPT, Receipt
-from prunemark.formats.scores import ScoreRow, Scores
-from prunemark.formats.sparsity import Sparsity
 from prunemark.formats.written import read
 from prunemark.plan.params import Params
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+    from prunemark.formats.scores import ScoreRow
 
 EXPERIMENT = "prunemark"
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -213,6 +212,11 @@ def log_dataset(client: MlflowClient, run_id: str, inputs: dict[str, str]) -> No
 
 def metrics_of(folder: Path, journal: Journal | None) -> list[tuple[str, float, int]]:
     """The metrics of a finished step as (name, value, step), from its small files and its journal entry."""
+    # Not at the top: what is loaded while an encoder is trained counts as code of its receipt.
+    from prunemark.formats.calibration import Calibration
+    from prunemark.formats.scores import Scores
+    from prunemark.formats.sparsity import Sparsity
+
     found: list[tuple[str, float, int]] = [("seconds", float(journal.seconds), 0)] if journal else []
     if (folder / "scores.json").is_file():
         found += [(row_name(row), float(row["value"]), 0) for row in read(folder / "scores.json", Scores).rows]
