@@ -12,23 +12,37 @@ from prunemark.formats.written import Number, Written
 SCHEMA: Literal[1] = 1
 
 
-@with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
-class ScoreRow(TypedDict):
-    """One number with its unit; shares carry k of n and a 95 % interval. What does not apply is absent."""
+class Kind(TypedDict):
+    """What a number is; ``check`` and ``head`` where one has to do with it."""
 
-    metric: str
-    unit: str
-    value: Number
     check: NotRequired[str]
     head: NotRequired[str]
+    metric: str
+    unit: str
+
+
+class Counted(TypedDict):
+    """Shares carry k of n, and a 95 % interval."""
+
+    value: Number
     k: NotRequired[int]
     n: NotRequired[int]
     ci_low: NotRequired[Number]
     ci_high: NotRequired[Number]
-    statistic: NotRequired[Number]
-    threshold: NotRequired[Number]
-    fpr: NotRequired[Number]
-    fpr_upper: NotRequired[Number]
+
+
+class Facts(TypedDict, total=False):
+    """What is said beside the success rate of a scheme."""
+
+    statistic: Number
+    threshold: Number
+    fpr: Number
+    fpr_upper: Number
+
+
+@with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+class ScoreRow(Kind, Counted, Facts):
+    """One number with its unit, as results.csv has it in these columns; what does not apply is absent."""
 
 
 class Channels(Written):
