@@ -217,21 +217,21 @@ def metrics_of(folder: Path, journal: Journal | None) -> list[tuple[str, float, 
     from prunemark.formats.scores import Scores
     from prunemark.formats.sparsity import Sparsity
 
-    found: list[tuple[str, float, int]] = [("seconds", float(journal.seconds), 0)] if journal else []
+    metrics: list[tuple[str, float, int]] = [("seconds", float(journal.seconds), 0)] if journal else []
     if (folder / "scores.json").is_file():
-        found += [(row_name(row), float(row["value"]), 0) for row in read(folder / "scores.json", Scores).rows]
+        metrics += [(row_name(row), float(row["value"]), 0) for row in read(folder / "scores.json", Scores).rows]
     elif (folder / "training.json").is_file():
         watched = journal.measured.by_epoch if journal else {}
         for i, epoch in enumerate(read_json(folder / "training.json")["epochs"]):
-            found += [(name, value, i + 1) for name, value in epoch.items()]
-            found += [(name, value, i + 1) for name, values in watched.items() for value in values[i : i + 1]]
+            metrics += [(name, value, i + 1) for name, value in epoch.items()]
+            metrics += [(name, value, i + 1) for name, values in watched.items() for value in values[i : i + 1]]
     elif (folder / "sparsity.json").is_file():
         sparsity = read(folder / "sparsity.json", Sparsity)
-        found += [(name, float(getattr(sparsity, name)), 0) for name in ("achieved", "removed", "mask_entropy_bytes")]
+        metrics += [(name, float(getattr(sparsity, name)), 0) for name in ("achieved", "removed", "mask_entropy_bytes")]
     elif (folder / "calibration.json").is_file():
         trials = read(folder / "calibration.json", Calibration).trials
-        found += [(f"threshold.{i}", float(trial.threshold), 0) for i, trial in enumerate(trials)]
-    return found
+        metrics += [(f"threshold.{i}", float(trial.threshold), 0) for i, trial in enumerate(trials)]
+    return metrics
 
 
 def compared(client: MlflowClient, run: Run, folder: Path) -> list[tuple[str, float, float | None]]:

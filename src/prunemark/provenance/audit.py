@@ -77,12 +77,12 @@ def receipts(steps: list[folders.Step]) -> tuple[list[Break], Claims, Receipts]:
 def asked_for(step: folders.Step, receipt: Receipt) -> list[Break]:
     """Whether a receipt is that of the step: its stage and parameters, all inputs and outputs, all of its code."""
     path, breaks = step.folder.receipt, []
-    expected, found = step.parameters, receipt.parameters
-    if compact(expected) != compact(found):
-        names = [n for n in sorted({*expected, *found}) if expected.get(n) != found.get(n)]
-        asked = ", ".join(f"{name} = {expected.get(name)}" for name in names)
-        made = ", ".join(str(found.get(name)) for name in names)
-        breaks.append(Break("params.yaml", f"asks for {asked} where {path} was made with {made}"))
+    expected, recorded = step.parameters, receipt.parameters
+    if compact(expected) != compact(recorded):
+        names = [n for n in sorted({*expected, *recorded}) if expected.get(n) != recorded.get(n)]
+        now = ", ".join(f"{name} = {expected.get(name)}" for name in names)
+        then = ", ".join(str(recorded.get(name)) for name in names)
+        breaks.append(Break("params.yaml", f"asks for {now} where {path} was made with {then}"))
     if receipt.stage != step.command:
         breaks.append(Break(path, f"is of stage {receipt.stage!r}, {step.command!r} is needed"))
     if set(receipt.outputs) != set(step.folder.artefacts):

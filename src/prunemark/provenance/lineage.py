@@ -89,23 +89,23 @@ def lineage(read: Read, folder: str) -> Lineage:
     first = read_step(read, folder)
     if first is None:
         raise PrunemarkError(f"{folder}/{RECEIPT}: no such file; a lineage begins with a receipt")
-    found, breaks = {folder: first}, dict[str, None]()
+    steps_by_folder, breaks = {folder: first}, dict[str, None]()
     queue = [first]
     while queue:
         step = queue.pop()
         for parent in step.receipt.parents:
             expected = step.receipt.inputs[f"{parent}/{RECEIPT}"]
-            if parent not in found:
-                made = read_step(read, parent, role_of(step, parent))
-                if made is None:
+            if parent not in steps_by_folder:
+                reached = read_step(read, parent, role_of(step, parent))
+                if reached is None:
                     breaks[f"{parent}/{RECEIPT}: missing; {step.path} names it"] = None
                     continue
-                found[parent] = made
-                queue.append(made)
-            if found[parent].sha256 != expected:
+                steps_by_folder[parent] = reached
+                queue.append(reached)
+            if steps_by_folder[parent].sha256 != expected:
                 breaks[f"{parent}/{RECEIPT}: not the one that {step.path} has read"] = None
-    main = set(back(found, folder))
-    ordered = [found[name] for name in downwards(found, folder)]
+    main = set(back(steps_by_folder, folder))
+    ordered = [steps_by_folder[name] for name in downwards(steps_by_folder, folder)]
     steps = [Step(s.folder, s.role, s.folder in main, s.receipt, s.journal, s.sha256) for s in ordered]
     return Lineage(steps, list(breaks))
 

@@ -148,21 +148,21 @@ def measure_sizes(cell: Pruned, pruned: Path | None) -> Sizes:
     encoder's file, which serves all masks."""
     kept, _ = size.nonzeros(cell.served)
     dense, useful = size.macs(cell.served)
-    found: dict[str, Any] = {"weights": size.nonzeros(cell.held)[1], "nonzeros": kept, "macs": dense}
-    found |= {"macs_nonzero": useful, "compression_ratio": size.compression_ratio(cell.held, cell.served)}
-    found |= {f"{layout}_bytes": count for layout, count in size.layouts(cell.served).items()}
+    sizes: dict[str, Any] = {"weights": size.nonzeros(cell.held)[1], "nonzeros": kept, "macs": dense}
+    sizes |= {"macs_nonzero": useful, "compression_ratio": size.compression_ratio(cell.held, cell.served)}
+    sizes |= {f"{layout}_bytes": count for layout, count in size.layouts(cell.served).items()}
     if pruned and cell.mask:
         sparsity, outputs = read(pruned / "sparsity.json", Sparsity), read_receipt(pruned).outputs
-        found |= {"removed": sparsity.removed, "mask_entropy_bytes": sparsity.mask_entropy_bytes}
-        found["layers"] = {name: (layer.removed, layer.total) for name, layer in sparsity.layers.items()}
-        found["mask_bytes"] = (pruned / "mask.pmk").stat().st_size
+        sizes |= {"removed": sparsity.removed, "mask_entropy_bytes": sparsity.mask_entropy_bytes}
+        sizes["layers"] = {name: (layer.removed, layer.total) for name, layer in sparsity.layers.items()}
+        sizes["mask_bytes"] = (pruned / "mask.pmk").stat().st_size
         # Of a smaller encoder the mask is not needed to use it, only to read a mark in weights.
         used = [path for path in map(Path, outputs) if path.name != "sparsity.json"]
         if sparsity.channels:
-            found["channels"] = Channels(removed=sparsity.channels.removed, total=sparsity.channels.total)
+            sizes["channels"] = Channels(removed=sparsity.channels.removed, total=sparsity.channels.total)
             used.remove(pruned / "mask.pmk")
-        found["stored_bytes"] = sum(path.stat().st_size for path in used)
-    return Sizes.model_validate(found)
+        sizes["stored_bytes"] = sum(path.stat().st_size for path in used)
+    return Sizes.model_validate(sizes)
 
 
 def score(

@@ -49,7 +49,7 @@ def latency(request: LatencyRequest) -> None:
 def timed(forms: dict[tuple[str, str], Encoder], types: list[torch.dtype]) -> Latency:
     """Quartiles of the seconds of a forward pass, by cell, form and precision, and batch size. The encoders are cast to
     every type in turn, in place: the widest comes first."""
-    found: Latency = {}
+    quartiles: Latency = {}
     for kind in types:
         for encoder in forms.values():
             encoder.to(kind)
@@ -63,8 +63,8 @@ def timed(forms: dict[tuple[str, str], Encoder], types: list[torch.dtype]) -> La
             for (cell, form), values in seconds.items():
                 title = f"{form}, {str(kind).removeprefix('torch.')}"
                 low, median, high = (float(f"{q:.4g}") for q in np.quantile(values, (0.25, 0.5, 0.75)))
-                found.setdefault(cell, {}).setdefault(title, {})[str(batch)] = (low, median, high)
-    return found
+                quartiles.setdefault(cell, {}).setdefault(title, {})[str(batch)] = (low, median, high)
+    return quartiles
 
 
 def forward_seconds(encoder: Encoder, batch: int, kind: torch.dtype) -> float:

@@ -47,7 +47,7 @@ def evidence(folders: list[Path], scored: dict[Point, Path]) -> Evidence:
 
 def chains(folders: list[Path]) -> dict[str, tuple[Receipt, str]]:
     """The receipts of folders and of all that these were made from, a step after all that it reads."""
-    found: dict[str, tuple[Receipt, str]] = {}
+    receipts: dict[str, tuple[Receipt, str]] = {}
     seen: set[str] = set()
 
     def follow(folder: str) -> None:
@@ -58,11 +58,11 @@ def chains(folders: list[Path]) -> dict[str, tuple[Receipt, str]]:
         receipt = read(path, Receipt)
         for parent in receipt.parents:
             follow(parent)
-        found[folder] = (receipt, sha256_file(path))
+        receipts[folder] = (receipt, sha256_file(path))
 
     for folder in folders:
         follow(folder.as_posix())
-    return found
+    return receipts
 
 
 def inputs(folders: list[Path], scored: list[Path]) -> list[Path]:
