@@ -29,7 +29,7 @@ from prunemark.metrics.head import fit_head
 from prunemark.metrics.intervals import paired_difference
 from prunemark.model.encoder import BATCH, Encoder, to_float
 from prunemark.model.hardware import precision
-from prunemark.receipts.receipt import Recorder, cpu_model
+from prunemark.receipts.recorder import Recorder, cpu_model
 from prunemark.requests.stage_requests import EvaluateRequest
 from prunemark.stages import evaluate
 from prunemark.stages import split_data as _data

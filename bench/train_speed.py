@@ -34,7 +34,7 @@ from prunemark.model.encoder import Architecture
 from prunemark.model.hardware import precision
 from prunemark.model.randomness import draw_parameters, generator
 from prunemark.model.training import Recipe, Trainer, initialise
-from prunemark.receipts.receipt import cpu_model
+from prunemark.receipts.recorder import cpu_model
 
 torchvision()  # before lightly, which imports it
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from prunemark.formats.calibration import Calibration
+from prunemark.formats.conditions import Conditions
+from prunemark.formats.journal import Journal
+from prunemark.formats.receipt import Receipt
+from prunemark.formats.scores import Scores
+from prunemark.formats.sparsity import Sparsity
 from prunemark.plan.params import Params
 
-MODELS = {"params": Params}
+MODELS = {
+    model.__name__.lower(): model for model in (Params, Receipt, Journal, Scores, Calibration, Sparsity, Conditions)
+}
 
 
 def texts() -> dict[str, str]:

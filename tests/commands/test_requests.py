@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from prunemark.commands.command_line import command_line
 from prunemark.commands.stage_commands import REQUESTS, command
+from prunemark.formats.receipt import flags
 from prunemark.plan import grid
 from prunemark.plan.params_file import read_params
-from prunemark.receipts.receipt import flags
 from prunemark.requests.request import Option, Request
 from prunemark.requests.stage_requests import EvaluateRequest, PruneRequest, ShrinkRequest
 

@@ -17,6 +17,7 @@ from instructions import DOCS, ROOT, follow, scratch
 COLUMN = """
 import csv, io
 import numpy as np
+from prunemark.formats.scores import ScoreRow
 from prunemark.page.packed import packed_rows
 from prunemark.provenance.recompute.schemes import success
 from prunemark.questions.appearances import in_results, shown
@@ -26,7 +27,7 @@ from prunemark.results.table import CELL, table, to_csv
 
 statistics, limits = np.array([3.0, 4.0, 8.0]), np.array([3.5, 3.5, 3.5])
 trials = CheckTrials("c", "fragile", "", statistics, limits, [False], [], 0, 0, 0, 3, [], [])
-rows = table([(tuple(CELL), {"rows": check_rows(trials, altered=True)})])
+rows = table([(tuple(CELL), check_rows(trials, altered=True))])
 written = list(csv.DictReader(io.StringIO(to_csv(rows))))
 assert [row["statistic_sd"] for row in written] == ["2.160246899"] * 2, written
 again = success("c", "", "fragile", statistics, [{"threshold": 3.5, "unmarked": [0.0]}] * 3, True)
@@ -34,6 +35,7 @@ assert all(abs(figure["statistic_sd"] - 2.160246899) < 1e-9 for figure in again.
 assert "statistic_sd" in packed_rows(rows)["columns"]["facts"]
 assert [place.where for place in in_results(written, shown("2.16"))] == [f"line {n}, statistic_sd" for n in (2, 3)]
 assert NUMBERS["statistic_sd"] is float
+assert "statistic_sd" in ScoreRow.__annotations__
 """
 
 

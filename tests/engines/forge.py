@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from prunemark.claims.file import read_claims
-from prunemark.disk.files import canonical_json, read_json, write_bytes, write_json
+from prunemark.disk.files import canonical_json, read_json, sha256_file, write_bytes, write_json
 from prunemark.disk.tensors import read_arrays, read_tensors, write_arrays, write_tensors
+from prunemark.formats.written import write
 from prunemark.plan import grid
 from prunemark.plan.folders import CLAIMS
 from prunemark.plan.params_file import read_params
 from prunemark.provenance.audit import rescore
 from prunemark.provenance.sample import drawn
 from prunemark.receipts.chain import named_here
-from prunemark.receipts.receipt import sha256_file
 from prunemark.stages.report import compose, conditions
 
 Refresh = Callable[[Any, dict[str, Any]], None]
@@ -45,12 +45,12 @@ def make_consistent(refresh: Refresh) -> None:
     steps = grid.all_steps(params)
     for step in steps[:-1]:
         if "scores.json" in step.folder.names:
-            write_json(Path(step.folder) / "scores.json", rescore(step))
+            write(Path(step.folder) / "scores.json", rescore(step))
         rehash(step, refresh)
     report = steps[-1]
     scored = [Path(step.folder) for step in steps if "scores.json" in step.folder.names]
     asked = params.model_dump(mode="json")
-    stated = json.loads(canonical_json(conditions([Path(step.folder) for step in steps[:-1]])))
+    stated = conditions([Path(step.folder) for step in steps[:-1]])
     for name, content in compose(scored, asked, read_claims(Path(CLAIMS), asked), stated).items():
         write_bytes(Path(report.folder) / name, content.encode())
     rehash(report, refresh)

@@ -210,11 +210,11 @@ FRAUDS: dict[str, tuple[Edit, str]] = {
     "a link out of data/: even into it": (link_into_data, "data/raw/tiny/again.json: a link, to dataset.json"),
     "a receipt that is none: without outputs": (
         replaced(f"{SCORES}/receipt.json", '"outputs": {', '"outputs": null, "was": {'),
-        f"{SCORES}/receipt.json: its fields are not those",
+        f"{SCORES}/receipt.json: not a receipt: unknown: was",
     ),
     "a receipt that is none: no hashes": (
         replaced(f"{SCORES}/receipt.json", '"inputs": {', '"inputs": {\n  "data": 1,'),
-        f"{SCORES}/receipt.json: its inputs are not those",
+        f"{SCORES}/receipt.json: not a receipt: inputs.data: 1 is not allowed",
     ),
     "a receipt that is none: a directory": (a_directory_for_a_receipt, f"{SCORES}/receipt.json: cannot be read"),
     "other parameters: fewer epochs": (

@@ -149,14 +149,14 @@ FORGE = """
 import subprocess, sys
 from pathlib import Path
 from prunemark.receipts.acceptance import Acceptance, Change, Replay, write_acceptance
-from prunemark.receipts.chain import read_receipt
+from prunemark.formats.receipt import read_receipt
 from prunemark.receipts.meaning import identity
 
 folder = "data/pruned/tiny/simclr/0/reversible/0/magnitude/0.5"
 receipt, path = read_receipt(Path(folder)), sys.argv[1]
 commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-change = Change(file=path, before=receipt["code"][path], after=identity(path, Path(path).read_bytes()))
-replay = Replay(folder=folder, epochs=0, outputs=receipt["outputs"])
+change = Change(file=path, before=receipt.code[path], after=identity(path, Path(path).read_bytes()))
+replay = Replay(folder=folder, epochs=0, outputs=receipt.outputs)
 write_acceptance(Acceptance(schema=1, reason="trust me", commit=commit, changes=[change], steps=6, replays=[replay],
                             seed=0, bound=50.0))
 """

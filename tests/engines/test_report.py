@@ -17,12 +17,14 @@ import json, sys
 from pathlib import Path
 from prunemark.plan import grid
 from prunemark.claims.file import read_claims
+from prunemark.formats.conditions import Conditions
+from prunemark.formats.written import read
 from prunemark.plan.params_file import read_params
 from prunemark.stages.report import compose
 params, opened = read_params(), set()
 scores = [Path(step.folder) for step in grid.steps(params, "evaluate") if step.folder.names]
 claims = read_claims(Path("claims.yaml"), params.model_dump(mode="json"))
-stated = json.loads(Path("data/report/conditions.json").read_text())
+stated = read(Path("data/report/conditions.json"), Conditions)
 def note(event, arguments):
     if event == "open" and isinstance(arguments[0], (str, bytes)) and arguments[1] == "r":
         opened.add(str(Path(str(arguments[0]))))

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from prunemark.formats.journal import journal_path
+from prunemark.formats.receipt import flags
 from prunemark.plan import grid
 from prunemark.plan.params_file import read_params
-from prunemark.receipts.receipt import flags, journal_path
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -108,8 +108,8 @@ def test_thresholds_that_saw_pruned_encoders_would_be_told(large: Path, monkeypa
     run = read_run()
     clean = checklist(run)
     assert "is a pruned encoder or a score: thresholds and frozen heads were fixed before pruning." in clean
-    marked = next(receipt for receipt in run.receipts.values() if receipt["stage"] == "watermark")
-    marked["inputs"]["data/pruned/x/mask.pmk"] = "0" * 64
+    marked = next(receipt for receipt in run.receipts.values() if receipt.stage == "watermark")
+    marked.inputs["data/pruned/x/mask.pmk"] = "0" * 64
     assert "1 inputs of the" in checklist(run)
 
 

@@ -16,11 +16,14 @@ from PIL import Image
 
 from prunemark.claims.schema import Claim
 from prunemark.claims.verdicts import judge
+from prunemark.formats.conditions import Conditions
+from prunemark.formats.journal import Journal, Measured
+from prunemark.formats.receipt import Receipt, command_of
+from prunemark.formats.scores import Scores
 from prunemark.metrics.roc import area, roc
 from prunemark.page import render as page
 from prunemark.page.supplement import Evidence
 from prunemark.point import Point
-from prunemark.receipts.receipt import flags
 from prunemark.results import landmarks, scores
 from prunemark.results import table as results
 
@@ -30,15 +33,26 @@ NO_CLAIMS = {"claims": []}
 ONE = {"magnitude": {"method": "magnitude"}}
 CLASSES = 4
 IMAGES = 200
+SIZES = {"weights": 1000, "nonzeros": 500, "macs": 5000, "dense_bytes": 4100, "sparse_bytes": 4120}
 WATERMARKS = {"none": {"method": "none"}, "uchida": {"method": "uchida"}, "reversible": {"method": "reversible"}}
 CHECKS = {"sha256": {"method": "sha256", "keys": 1}, "feature-digest": {"method": "feature-digest", "keys": 20}}
-CONDITIONS = {
-    "versions": ["numpy 2.0"],
-    "cpu": ["a processor"],
-    "commits": ["None"],
-    "code_differs_from_commit": False,
-    "scheme_seconds": {},
-}
+CONDITIONS = Conditions(
+    runs=1,
+    cpu=["a processor"],
+    cpu_capability=["AVX2"],
+    cores=["2"],
+    training=[],
+    python=["3.11.7"],
+    versions=["numpy 2.0"],
+    commits=["None"],
+    code_differs_from_commit=False,
+    seconds=1.25,
+    seconds_by_stage={},
+    scheme_seconds={},
+    latency={},
+    peak_memory_bytes=1,
+    first_started=None,
+)
 
 
 def asked(**changes):
@@ -114,11 +128,11 @@ def size_rows(rate):
 def layers(rate, generator):
     """As many as a ResNet-18 has, of which as many weights went as the rate says, more or less."""
     totals = {f"backbone.layer{i // 5}.{i % 5}.weight": 500 * (i + 1) for i in range(21)}
-    return {name: [int(generator.binomial(total, rate)), total] for name, total in totals.items()}
+    return {name: (int(generator.binomial(total, rate)), total) for name, total in totals.items()}
 
 
 def grid(params):
-    """Contents of every scores.json that ``params`` asks for, from random predictions: damage grows with the rate."""
+    """Every scores.json that ``params`` asks for, from random predictions: damage grows with the rate."""
     contents, rates = {}, [str(rate) for rate in params["rates"] if rate > 0]
     names = list(params["checks"])
     for dataset, encoder, seed in product(params["datasets"], params["encoders"], params["seeds"]):
@@ -135,23 +149,29 @@ def grid(params):
                     table += scores.agreement_rows(now | more, before)
                     content["agreement_matrix"] = scores.matrix(now, before, CLASSES)
                     content["classes_right"] = scores.classes_right(now, before, CLASSES)
-                    content["sizes"] = {"layers": layers(float(rate), generator)}
+                    content["sizes"] = SIZES | {"layers": layers(float(rate), generator)}
                 for name in ([watermark] if watermark != "none" else []) + names:
                     table += scores.check_rows(trials(params, name, altered, generator), altered)
                 cell = Point(dataset, encoder, str(seed), watermark, str(key), pruner, rate, dataset)
-                contents[cell] = content | {"rows": table + size_rows(rate)}
+                contents[cell] = Scores.model_validate(content | {"rows": table + size_rows(rate)})
         for control, right in (("untrained", 0.6), ("pixels", 0.7)):
             heads = {name: values for name, values in samples(labels, right, generator).items() if "frozen" not in name}
             cell = Point(dataset, encoder, str(seed), control, "0", probe=dataset).original
-            contents[cell] = {"schema": 1, "classes": CLASSES, "rows": scores.accuracy_rows(heads)}
+            contents[cell] = Scores.model_validate(
+                {"schema": 1, "classes": CLASSES, "rows": scores.accuracy_rows(heads)}
+            )
     return contents
+
+
+def table_of(contents):
+    return results.table((cell, content.rows) for cell, content in contents.items())
 
 
 def render(params=None, conditions=None):
     """The page of ``params`` and the rows of its table."""
     params = params or asked()
     contents = grid(params)
-    rows = results.table(contents.items())
+    rows = table_of(contents)
     summaries = results.summarise(rows)
     found = landmarks.landmarks(rows, summaries, params)
     conditions = CONDITIONS if conditions is None else conditions
@@ -201,35 +221,35 @@ def sha256(text):
 
 def receipt(stage, folder, reads, outputs, before):
     """A receipt and the SHA-256 of its file."""
-    inputs = {name: sha for other in reads for name, sha in before[other][0]["outputs"].items()}
+    inputs = {name: sha for other in reads for name, sha in before[other][0].outputs.items()}
     inputs |= {f"{other}/receipt.json": before[other][1] for other in reads}
     inputs |= {} if reads else {"an archive.tar.gz": sha256("archive")}
     parameters = {"data": reads[:1], "out": folder, "threads": 1, "set": {"temperature": 0.15, "name": "it's"}}
     parameters |= {"marked": reads[1]} if len(reads) > 1 else {}
-    return {
-        "schema": 1,
-        "stage": stage,
-        "command": f"prunemark {stage} {flags(parameters)}",
-        "parameters": parameters,
-        "seed": 0 if stage == "train" else None,
-        "inputs": inputs,
-        "outputs": {f"{folder}/{name}": sha256(f"{folder}/{name}") for name in outputs},
-        "code": {f"src/prunemark/{name}.py": sha256(name) for name in (*map("module{}".format, range(30)), stage)},
-    }, sha256(folder)
+    return Receipt(
+        schema=1,
+        stage=stage,
+        command=command_of(stage, parameters),
+        parameters=parameters,
+        seed=0 if stage == "train" else None,
+        inputs=inputs,
+        outputs={f"{folder}/{name}": sha256(f"{folder}/{name}") for name in outputs},
+        code={f"src/prunemark/{name}.py": sha256(name) for name in (*map("module{}".format, range(30)), stage)},
+    ), sha256(folder)
 
 
 def journal():
-    return {
-        "commit": "c0ffee" * 6 + "c0ff", "code_differs_from_commit": False, "host": "here", "cpu": "a processor",
-        "cpu_capability": "AVX2", "cores": 2, "python": "3.11.7", "versions": {"numpy": "2.0", "torch": "2.6"},
-        "started": "2026-01-01T00:00:00+00:00", "seconds": 1.25,
-    }  # fmt: skip
+    return Journal(
+        schema=2, receipt="", commit="c0ffee" * 6 + "c0ff", code_differs_from_commit=False, host="here", cores=2,
+        cpu="a processor", cpu_capability="AVX2", python="3.11.7", versions={"numpy": "2.0", "torch": "2.6"},
+        started="2026-01-01T00:00:00+00:00", seconds=1.25, peak_memory_bytes=1, measured=Measured(),
+    )  # fmt: skip
 
 
 def curves(contents, generator):
     found = {}
     for cell, content in contents.items():
-        robust = any(row["metric"] == "VerSR" for row in content["rows"])
+        robust = any(row["metric"] == "VerSR" for row in content.rows)
         positives, negatives = generator.normal(2, 1, 20), generator.normal(0, 1, 400)
         corners = roc(positives, negatives, np.ones(400, dtype=int))
         curve = {

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from pages import CLASSES, NO_CLAIMS, ONE, Reader, asked, evidence, grid, render
+from pages import CLASSES, CONDITIONS, NO_CLAIMS, ONE, Reader, asked, evidence, grid, render, table_of
 
 from prunemark.results import table as results
 
@@ -171,11 +171,11 @@ def test_a_card_holds_the_chain_as_the_receipts_have_it(tab):
     commands = page.locator("#card .command code").all_text_contents()
     for folder in folders:
         receipt, digest = receipts[folder]
-        assert receipt["command"] in commands
+        assert receipt.command in commands
         assert f"tags.`prunemark.receipt_sha256` = '{digest}'" in commands
-        for kind in ("inputs", "outputs", "code"):
-            assert receipt[kind]
-            for name, sha in receipt[kind].items():
+        for hashes in (receipt.inputs, receipt.outputs, receipt.code):
+            assert hashes
+            for name, sha in hashes.items():
                 assert f"{name}{sha}" in text
     assert "c0ffee" in text
     assert "its code is that of this commit" in text
@@ -254,15 +254,15 @@ def test_filters_and_slider_change_what_is_shown(tab):
             assert f"watermark {watermark}" in shown
             assert f"rate {rate}, seed {copy[5]}, key 0" in shown
             if position:
-                expected = contents[cell]["agreement_matrix"]
+                expected = contents[cell].agreement_matrix
                 assert matrix() == [count for row in expected for count in row]
                 classes = page.locator("#explore-classes tbody td").all_text_contents()
-                assert [int(n) for n in classes[::7]] == contents[cell]["classes_right"]["frozen"]["n"]
+                assert [int(n) for n in classes[::7]] == contents[cell].classes_right["frozen"].n
             else:
                 assert not page.locator("#explore-matrix").is_visible()
             numbers = tuple(page.locator("#explore-numbers td a").all_text_contents())
             accuracy = next(
-                row for row in contents[cell]["rows"] if row["metric"] == "accuracy" and row["head"] == "refit"
+                row for row in contents[cell].rows if row["metric"] == "accuracy" and row["head"] == "refit"
             )
             assert f"{100 * accuracy['value']:.1f}" in numbers
             seen.add(numbers)
@@ -278,8 +278,8 @@ def test_a_pruner_without_the_rate_chosen_is_not_replaced_by_another(tab, tmp_pa
 
     params = asked(pruners=ONE | {"two-four": {"method": "magnitude"}}, watermarks={"none": {"method": "none"}})
     contents = {cell: found for cell, found in grid(params).items() if cell[5:7] != ("two-four", "0.9")}
-    rows = results.table(contents.items())
-    text = made.render(rows, results.summarise(rows), [], contents, params, {"scheme_seconds": {}}, NO_CLAIMS)
+    rows = table_of(contents)
+    text = made.render(rows, results.summarise(rows), [], contents, params, CONDITIONS, NO_CLAIMS)
     (tmp_path / "page.html").write_text(text)
     page = tab(path=tmp_path / "page.html").page
     slider, cell = page.locator("#explore-controls input[type=range]"), page.locator("#explore-cell")
@@ -399,11 +399,9 @@ def test_a_run_without_classes_or_receipts_opens(tab, tmp_path):
 
     params = asked(pruners=ONE, rates=[0])
     contents = grid(params)
-    rows = results.table(contents.items())
+    rows = table_of(contents)
     summaries = results.summarise(rows)
-    (tmp_path / "bare.html").write_text(
-        made.render(rows, summaries, [], contents, params, {"scheme_seconds": {}}, NO_CLAIMS)
-    )
+    (tmp_path / "bare.html").write_text(made.render(rows, summaries, [], contents, params, CONDITIONS, NO_CLAIMS))
     opened = tab(path=tmp_path / "bare.html", address="#s3")
     assert opened.faults == []
     assert "No receipt" in opened.text("#card-body")

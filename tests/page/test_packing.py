@@ -7,13 +7,14 @@ import shlex
 
 import pages
 import pytest
-from pages import CONDITIONS, NO_CLAIMS, Reader, asked, evidence, grid
+from pages import CONDITIONS, NO_CLAIMS, Reader, asked, evidence, grid, table_of
 
 from prunemark import registry
+from prunemark.formats.receipt import RECEIPT
 from prunemark.page import library, render
 from prunemark.page.chains import packed_chains
 from prunemark.page.supplement import Evidence
-from prunemark.receipts.receipt import RECEIPT, with_template
+from prunemark.receipts.recorder import with_template
 from prunemark.results import landmarks
 from prunemark.results import table as results
 from prunemark.results.formulas import FORMULAS
@@ -72,16 +73,19 @@ def test_every_receipt_comes_out_again(kept):
     assert len(found) > 30
     for folder, (receipt, _) in kept.receipts.items():
         for name, value in found[folder].items():
-            assert value == receipt[name]
+            assert value == getattr(receipt, name)
 
 
 def test_a_receipt_that_says_another_hash_or_command_is_shown_as_it_is(kept):
     receipts = dict(kept.receipts)
     folder = next(name for name in receipts if name.startswith("data/scores"))
     receipt, digest = receipts[folder]
-    name = next(name for name in receipt["inputs"] if name.endswith("encoder.safetensors") or name.endswith(RECEIPT))
-    inputs = receipt["inputs"] | {name: "0" * 64}
-    receipts[folder] = (receipt | {"inputs": inputs, "command": "prunemark evaluate --out elsewhere"}, digest)
+    name = next(name for name in receipt.inputs if name.endswith("encoder.safetensors") or name.endswith(RECEIPT))
+    inputs = receipt.inputs | {name: "0" * 64}
+    receipts[folder] = (
+        receipt.model_copy(update={"inputs": inputs, "command": "prunemark evaluate --out elsewhere"}),
+        digest,
+    )
     found = dict(unpacked(packed_chains(Evidence(receipts, kept.journals))))
     assert found[folder]["inputs"] == inputs
     assert found[folder]["command"] == "prunemark evaluate --out elsewhere"
@@ -92,10 +96,12 @@ def test_journals_stand_beside_their_steps(kept):
     for step in chains["steps"]:
         number, started, seconds = step["j"]
         journal = kept.journals[f"data/{step['at']}"]
-        assert (started, seconds) == (journal["started"], journal["seconds"])
+        assert (started, seconds) == (journal.started, journal.seconds)
         facts = chains["surroundings"][number]
         assert facts["versions"] == "numpy 2.0 torch 2.6"
-        assert all(facts[name] == journal[name] for name in ("commit", "code_differs_from_commit", "host", "cpu"))
+        assert all(
+            facts[name] == getattr(journal, name) for name in ("commit", "code_differs_from_commit", "host", "cpu")
+        )
 
 
 def test_five_hundred_cells_are_at_most_three_megabytes(monkeypatch):
@@ -103,7 +109,7 @@ def test_five_hundred_cells_are_at_most_three_megabytes(monkeypatch):
     monkeypatch.setattr(pages, "IMAGES", 2000)
     contents = grid(FIVE_HUNDRED)
     assert sum(cell[5] != "original" for cell in contents) == 500
-    rows = results.table(contents.items())
+    rows = table_of(contents)
     summaries = results.summarise(rows)
     found = landmarks.landmarks(rows, summaries, FIVE_HUNDRED)
     text = render.render(rows, summaries, found, contents, FIVE_HUNDRED, CONDITIONS, NO_CLAIMS, evidence(contents))
@@ -112,7 +118,7 @@ def test_five_hundred_cells_are_at_most_three_megabytes(monkeypatch):
 
 
 def test_every_metric_of_a_page_has_a_formula():
-    metrics = {row["metric"] for content in grid(asked()).values() for row in content["rows"]}
+    metrics = {row["metric"] for content in grid(asked()).values() for row in content.rows}
     assert metrics <= set(FORMULAS)
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pages import CLASSES, CONDITIONS, IMAGES, ONE, RATES, Markup, Reader, asked, grid, render, trials
+from pages import CLASSES, CONDITIONS, IMAGES, ONE, RATES, Markup, Reader, asked, grid, render, table_of, trials
 
+from prunemark.formats.conditions import Timed
 from prunemark.page.numbers import Book
 from prunemark.page.render import FOLDER, SCRIPTS
 from prunemark.page.speed import speeds
@@ -229,10 +230,10 @@ def test_cells_have_matrix_and_classes_of_their_scores(reader):
     for found, (cell, content) in zip(cells["cells"], contents.items(), strict=True):
         assert ("matrix" in found) == (cell[5] != "original")
         if "matrix" in found:
-            assert np.array(found["matrix"]).reshape(CLASSES, CLASSES).tolist() == content["agreement_matrix"]
+            assert np.array(found["matrix"]).reshape(CLASSES, CLASSES).tolist() == content.agreement_matrix
             for head, lists in found["right"].items():
                 kept = [cells["lists"][number] for number in lists]
-                assert kept == [content["classes_right"][head][name] for name in ("n", "original", "pruned")]
+                assert kept == [getattr(content.classes_right[head], name) for name in ("n", "original", "pruned")]
             assert sum(found["matrix"]) == IMAGES
             matrices += 1
     assert matrices == 3 * 2 * len(RATES)
@@ -288,7 +289,7 @@ def test_admissions_come_from_the_modules(whole):
     ids=["no checks", "no nulls", "none alone", "no rates", "other names", "seeds and keys", "two encoders"],
 )
 def test_renders_what_is_there(changes):
-    text, _ = render(asked(**({"pruners": ONE} | changes)), {"scheme_seconds": {}})
+    text, _ = render(asked(**({"pruners": ONE} | changes)))
     assert text.rstrip().endswith("</html>")
     assert "None" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
 
@@ -308,11 +309,11 @@ def test_what_is_noticed_is_the_weakest_from_which_on_all_was():
     share = {"quantise": {"8": 3, "6": 20, "4": 20}, "noise": {"0.01": 3, "0.1": 20, "1": 20}}
     place = Point("fashion-mnist-mini", "simclr-r18", "0", "none", "0", probe="fashion-mnist-mini")
     rows = scores.check_rows(trials(params, "feature-digest", False, np.random.default_rng(0)), altered=False)
-    contents = {place.original: {"classes": CLASSES, "rows": rows}}
+    contents = {place.original: rows}
     for way, strengths in share.items():
         for strength, noticed in strengths.items():
             row = scores.share("TamperDR", "keys", noticed, 20, check="feature-digest")
-            contents[place.under(way, strength)] = {"classes": CLASSES, "rows": [row]}
+            contents[place.under(way, strength)] = [row]
     table = results.table(contents.items())
     book = Book(table, results.summarise(table), {place.probe: CLASSES}, 0.05)
     panel = Panel(book, panel_of(place), params, CONDITIONS, 0)
@@ -327,19 +328,18 @@ def test_a_claim_is_held_against_the_wrong_keys(whole):
 
 
 def timed(form, seconds):
-    return {f"{form}, float32": {batch: [0.9 * seconds, seconds, 1.1 * seconds] for batch in ("1", "256")}}
+    return {f"{form}, float32": {batch: (0.9 * seconds, seconds, 1.1 * seconds) for batch in ("1", "256")}}
 
 
 def test_times_stand_beside_the_originals_and_a_mask_does_all_macs():
     cells = {"original/0": timed("masked", 0.002), "magnitude/0.5": timed("masked", 0.003) | timed("shrunk", 0.001)}
-    facts = {"cpu": "a processor", "host": "here", "threads": 1, "cells": cells}
+    facts = Timed(cpu="a processor", host="here", threads=1, cells=cells)
     latency = {"fashion-mnist-mini/simclr-r18/magnitude": facts}
     params = asked(pruners=ONE)
-    contents = grid(params)
-    rows = results.table(contents.items())
+    rows = table_of(grid(params))
     book = Book(rows, results.summarise(rows), {"fashion-mnist-mini": CLASSES}, 0.2)
     place = Point("fashion-mnist-mini", "simclr-r18", probe="fashion-mnist-mini")
-    found = speeds(Panel(book, place, params, CONDITIONS | {"latency": latency}, 0))
+    found = speeds(Panel(book, place, params, CONDITIONS.model_copy(update={"latency": latency}), 0))
     lines = [(line.name, line.rate, [number.text for number in line.numbers]) for line in found["groups"][0].lines]
     assert lines == [
         ("original, float32", "0", ["100", "2", "100", "2", "100"]),
@@ -347,7 +347,7 @@ def test_times_stand_beside_the_originals_and_a_mask_does_all_macs():
         ("magnitude, shrunk, float32", "0.5", ["100", "1", "50", "1", "50"]),
     ]
     assert not found["half"]
-    text, _ = render(params, CONDITIONS | {"latency": latency})
+    text, _ = render(params, CONDITIONS.model_copy(update={"latency": latency}))
     assert "does all of the" in " ".join(text.split())
     assert "speed-up" not in text
     assert "Several machines" not in text
@@ -357,10 +357,10 @@ def test_times_of_several_machines_are_not_said_to_compare():
     params = asked(pruners={"magnitude": {"method": "magnitude"}, "random": {"method": "random"}})
     cells = {"original/0": timed("masked", 0.002)}
     latency = {
-        f"fashion-mnist-mini/simclr-r18/{pruner}": {"cpu": "a processor", "host": host, "threads": 1, "cells": cells}
+        f"fashion-mnist-mini/simclr-r18/{pruner}": Timed(cpu="a processor", host=host, threads=1, cells=cells)
         for pruner, host in (("magnitude", "here"), ("random", "there"))
     }
-    text = " ".join(render(params, CONDITIONS | {"latency": latency})[0].split())
+    text = " ".join(render(params, CONDITIONS.model_copy(update={"latency": latency}))[0].split())
     assert "measured on a processor (here) with 1 thread of PyTorch; a processor (there) with 1 thread" in text
     assert "Several machines" in text
 

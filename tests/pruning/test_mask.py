@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from prunemark import registry
-from prunemark.disk.files import write_bytes, write_json
+from prunemark.disk.files import sha256_file, write_bytes, write_json
 from prunemark.disk.tensors import write_encoder
 from prunemark.errors import PrunemarkError
 from prunemark.methods.objectives import simclr
@@ -27,7 +27,6 @@ from prunemark.plan.params import canonical_rate
 from prunemark.pruning.batches import Batches
 from prunemark.pruning.mask import Mask, apply, decode, encode, entropy_bytes, masks_from_scores, pruned_count
 from prunemark.pruning.scopes import PATTERNS, SCOPES
-from prunemark.receipts.receipt import sha256_file
 from prunemark.stages.prune import sparsity
 from prunemark.stages.pruned_encoder import read_pruned
 

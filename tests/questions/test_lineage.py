@@ -20,7 +20,7 @@ def test_every_reported_cell_chains_back_to_raw_data(example: Run) -> None:
         assert found.breaks == []
         assert found.steps[0].folder == folder
         assert [step.role for step in found.main[-1:]] == ["data"]
-        assert found.main[-1].receipt["stage"] == "fetch"
+        assert found.main[-1].receipt.stage == "fetch"
 
 
 def test_each_step_stands_before_all_that_it_read(example: Run) -> None:
@@ -34,7 +34,7 @@ def test_each_step_stands_before_all_that_it_read(example: Run) -> None:
 
 def test_main_path_and_what_was_read_beside_it(tree) -> None:
     found = lineage(tree.build().run().read, tree.SCORES)
-    assert [(step.receipt["stage"], step.role) for step in found.main] == [
+    assert [(step.receipt.stage, step.role) for step in found.main] == [
         ("evaluate", ""), ("prune", "pruned"), ("watermark", "marked"), ("train", "encoder"), ("fetch", "data"),
     ]  # fmt: skip
     assert {step.role for step in found.steps if not step.main} == {"original", "null"}
@@ -74,7 +74,7 @@ def test_a_table_that_the_report_has_not_written(tree) -> None:
         (None, "no such file; a lineage begins with a receipt"),
         (b"[]", "not a receipt"),
         (b"{", "not a receipt"),
-        (b'{"schema": 3}', "schema '3'; allowed: 1 and 2"),
+        (b'{"schema": 3}', "schema 3 is not allowed: it should be 1 or 2"),
         (b'{"schema": 2}', "not a receipt: without code, command, inputs, outputs, parameters, seed, stage"),
         (b'{"schema": 1}', "not a receipt: without code, command, inputs, outputs, parameters, seed, stage"),
         pytest.param(b"[" * 200_000, "not a receipt", id="200,000 brackets"),
@@ -88,8 +88,6 @@ def test_what_is_no_receipt(content: bytes | None, message: str) -> None:
 @pytest.mark.parametrize("content", [b"{", b"", b"[]", b'{"started": "now"}'])
 def test_what_is_no_journal_entry(content: bytes, tree) -> None:
     tree.build().files[f"data/journal/{tree.PRUNED.removeprefix('data/')}.json"] = content
-    with pytest.raises(
-        PrunemarkError, match=r"/0\.5\.json: not a journal entry: no JSON object with .*commit"
-    ) as error:
+    with pytest.raises(PrunemarkError, match=r"/0\.5\.json: not a journal entry: ") as error:
         checked(tree.run(), tree.SCORES)
     assert "\n" not in str(error.value)

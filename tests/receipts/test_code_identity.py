@@ -11,7 +11,7 @@ import pytest
 import prunemark
 from prunemark import registry
 from prunemark.receipts import code_identity
-from prunemark.receipts.receipt import NOT_CODE
+from prunemark.receipts.recorder import NOT_CODE
 
 ROOT = Path(prunemark.__file__).resolve().parents[2]
 COMMANDS = (
@@ -46,7 +46,9 @@ def test_every_closure_is_sorted_and_holds_its_stage_with_all_parents(command: s
     assert list(found) == sorted(found)
     assert all((ROOT / name).is_file() for name in found)
     parents = ("stages/__init__", "receipts/__init__", "disk/__init__", "__init__")
-    assert named(f"stages/{command}", *parents, "receipts/receipt", "errors", "disk/files") <= set(found)
+    assert named(f"stages/{command}", *parents, "receipts/recorder", "formats/receipt", "errors", "disk/files") <= set(
+        found
+    )
     rooms = [f"src/{room.replace('.', '/')}" for room in NOT_CODE] + ["src/prunemark/provenance"]
     assert not [
         name for name in found if name.startswith((*(f"{room}/" for room in rooms), *(f"{room}." for room in rooms)))
@@ -83,7 +85,7 @@ def test_editing_a_pruner_retrains_nothing_and_concerns_no_other(name: str) -> N
 def test_the_import_graph_is_that_of_a_real_import() -> None:
     """The stages import all they need when they are imported themselves, so that a fresh process shows the closure."""
     code = (
-        "import importlib, sys; from prunemark import registry; from prunemark.receipts.receipt import loaded_code, source_name; "
+        "import importlib, sys; from prunemark import registry; from prunemark.receipts.recorder import loaded_code, source_name; "
         "from pathlib import Path; importlib.import_module('prunemark.stages.prune'); "
         "registry.load('encoders', 'resnet18'); registry.load('pruners', 'random'); "
         "print(*(source_name(path, Path.cwd()) for path in loaded_code()), sep='\\n')"

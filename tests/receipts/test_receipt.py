@@ -16,20 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import prunemark
-from prunemark.disk.files import canonical_json, read_json, write_json
+from prunemark.disk.files import canonical_json, read_json, sha256_file
 from prunemark.errors import PrunemarkError
-from prunemark.receipts import receipt as record
+from prunemark.formats.journal import Measured, journal_path
+from prunemark.formats.receipt import flags
+from prunemark.formats.written import Written, write
+from prunemark.receipts import recorder as record
 from prunemark.receipts.meaning import identity
-from prunemark.receipts.receipt import (
-    NOT_CODE,
-    Recorder,
-    flags,
-    git_state,
-    journal_path,
-    loaded_code,
-    sha256_file,
-    source_name,
-)
+from prunemark.receipts.recorder import NOT_CODE, Recorder, git_state, loaded_code, source_name
 
 OUT = Path("data/encoders/a/b/0")
 RECEIPT, ENTRY = OUT / "receipt.json", Path("data/journal/encoders/a/b/0.json")
@@ -51,7 +45,7 @@ def run(content: bytes = b"weights", pause: float = 0) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "encoder").write_bytes(content)
     time.sleep(pause)
-    recorder.measured = {"speed": time.time()}
+    recorder.measured = Measured(scheme_seconds=time.time())
     recorder.wrote("encoder")
     recorder.finish()
 
@@ -74,7 +68,7 @@ def test_what_the_receipt_holds(here: Path) -> None:
         "outputs": {"data/encoders/a/b/0/encoder": sha256(b"weights")},
     }
     package = Path(prunemark.__file__).parent
-    assert "src/prunemark/receipts/receipt.py" in code
+    assert "src/prunemark/receipts/recorder.py" in code
     for name, found in code.items():
         assert found == identity(name, (package.parents[1] / name).read_bytes())
     in_bytes = read_json(ENTRY)["code"]
@@ -100,7 +94,7 @@ def test_the_journal_holds_what_varies(here: Path) -> None:
     entry = read_json(ENTRY)
     assert entry["receipt"] == RECEIPT.as_posix()
     assert 0.01 <= entry["seconds"] < 60
-    assert entry["measured"]["speed"] > 1e9
+    assert entry["measured"] == {"scheme_seconds": pytest.approx(time.time(), abs=60)}
     assert entry["peak_memory_bytes"] > 10e6
     assert entry["versions"].keys() == set(record.PACKAGES)
     assert entry["python"] == ".".join(map(str, sys.version_info[:3]))
@@ -119,13 +113,13 @@ def test_an_old_receipt_goes_before_anything_is_done(here: Path) -> None:
 def test_the_receipt_comes_last(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = []
 
-    def stop_at_receipt(path: Path, value: Any) -> None:
+    def stop_at_receipt(path: Path, content: Written) -> None:
         written.append(path)
         if path.name == "receipt.json":
             raise KeyboardInterrupt
-        write_json(path, value)
+        write(path, content)
 
-    monkeypatch.setattr(record, "write_json", stop_at_receipt)
+    monkeypatch.setattr(record, "write", stop_at_receipt)
     with pytest.raises(KeyboardInterrupt):
         run()
     assert written == [ENTRY, RECEIPT]
@@ -181,14 +175,15 @@ def test_flags_leave_out_what_is_empty_and_keep_zero() -> None:
 def test_loaded_code_is_what_a_process_imported() -> None:
     code = (
         "import json, sys; import prunemark.commands.command_line, prunemark.plan.params, prunemark.model.encoder; import prunemark.methods.objectives.simclr; "
-        "from prunemark.receipts.receipt import loaded_code; print(json.dumps([str(path) for path in loaded_code()]))"
+        "from prunemark.receipts.recorder import loaded_code; print(json.dumps([str(path) for path in loaded_code()]))"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     package = Path(prunemark.__file__).resolve().parent
     found = [Path(path).relative_to(package).as_posix() for path in json.loads(printed)]
-    expected = ["__init__", "disk/__init__", "disk/files", "disk/git", "errors", "methods/__init__",
+    expected = ["__init__", "disk/__init__", "disk/files", "disk/git", "errors",
+                "formats/__init__", "formats/journal", "formats/receipt", "formats/written", "methods/__init__",
                 "methods/objectives/__init__", "methods/objectives/_views", "methods/objectives/simclr", "model/__init__",
-                "model/encoder", "model/randomness", "receipts/__init__", "receipts/meaning", "receipts/receipt",
+                "model/encoder", "model/randomness", "receipts/__init__", "receipts/meaning", "receipts/recorder",
                 "registry"]  # fmt: skip
     assert found == [f"{name}.py" for name in expected]
 
@@ -197,7 +192,7 @@ def test_loaded_code_of_this_process_lies_in_the_package() -> None:
     package = Path(prunemark.__file__).resolve().parent
     found = loaded_code()
     assert found == sorted(set(found))
-    assert package / "receipts/receipt.py" in found
+    assert package / "receipts/recorder.py" in found
     for path in found:
         assert path.is_file()
         module = ".".join(("prunemark", *path.relative_to(package).with_suffix("").parts))
@@ -231,12 +226,12 @@ def test_the_commit_and_whether_code_differs_from_it(here: Path) -> None:
     git("add", "-A")
     git("commit", "-qm", "code")
     commit = git("rev-parse", "HEAD").strip()
-    assert git_state(["a.py", "b.py"]) == {"commit": commit, "code_differs_from_commit": False}
+    assert git_state(["a.py", "b.py"]) == (commit, False)
     Path("b.py").write_text("2\n")
-    assert git_state(["a.py"])["code_differs_from_commit"] is False
-    assert git_state(["a.py", "b.py"])["code_differs_from_commit"] is True
+    assert git_state(["a.py"]) == (commit, False)
+    assert git_state(["a.py", "b.py"]) == (commit, True)
     git("add", "b.py")
-    assert git_state(["b.py"])["code_differs_from_commit"] is True
+    assert git_state(["b.py"]) == (commit, True)
     for name in ("new.py", "ignored.py"):
         Path(name).write_text("3\n")
-        assert git_state(["a.py", name])["code_differs_from_commit"] is True
+        assert git_state(["a.py", name]) == (commit, True)

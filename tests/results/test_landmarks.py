@@ -154,7 +154,7 @@ def verified(k: int, n: int, metric: str = "VerSR", check: str = "uchida") -> di
 
 
 def found_in(scored: list[tuple[Point, list[dict[str, Any]]]]) -> list[dict[str, str]]:
-    rows = table([(place, {"rows": rows}) for place, rows in scored])
+    rows = table(scored)
     text = to_csv(landmarks(rows, summarise(rows), PARAMS))
     assert text.startswith(",".join(COLUMNS) + "\n")
     return list(csv.DictReader(io.StringIO(text)))

@@ -25,15 +25,15 @@ def cell(**changes: str) -> Point:
     return Point("cifar", "r18", "0", "uchida", "0", "magnitude", "0.5", "cifar")._replace(**changes)
 
 
-def accuracy(k: int, n: int = 100) -> dict[str, Any]:
-    return {"rows": [share("accuracy", "images", k, n, head="frozen")]}
+def accuracy(k: int, n: int = 100) -> list[dict[str, Any]]:
+    return [share("accuracy", "images", k, n, head="frozen")]
 
 
-def verified(k: int, n: int, **more: Any) -> dict[str, Any]:
-    return {"rows": [share("VerSR", "keys", k, n, check="uchida", **more)]}
+def verified(k: int, n: int, **more: Any) -> list[dict[str, Any]]:
+    return [share("VerSR", "keys", k, n, check="uchida", **more)]
 
 
-def only(scored: list[tuple[Point, dict[str, Any]]]) -> Summary:
+def only(scored: list[tuple[Point, list[dict[str, Any]]]]) -> Summary:
     (found,) = summarise(table(scored))
     return found
 
@@ -44,9 +44,7 @@ def test_the_columns_are_those_of_the_design() -> None:
 
 
 def test_one_row_per_cell_metric_and_unit() -> None:
-    rows = table(
-        [(cell(), accuracy(60)), (cell(rate="0.9"), {"rows": [*accuracy(20)["rows"], single("macs", "m", 7)]})]
-    )
+    rows = table([(cell(), accuracy(60)), (cell(rate="0.9"), [*accuracy(20), single("macs", "m", 7)])])
     text = to_csv(rows)
     assert text.splitlines()[1] == (
         "1,cifar,r18,0,uchida,0,,magnitude,0.5,cifar,frozen,accuracy,images,0.6,60,100,"
@@ -62,7 +60,7 @@ def test_one_row_per_cell_metric_and_unit() -> None:
 
 def test_a_value_that_is_no_column_is_refused() -> None:
     with pytest.raises(ValueError, match="extra"):
-        to_csv(table([(cell(), {"rows": [{"metric": "accuracy", "extra": 1}]})]))
+        to_csv(table([(cell(), [{"metric": "accuracy", "extra": 1}])]))
 
 
 def test_a_single_seed_keeps_its_own_trials_and_interval() -> None:
@@ -74,7 +72,7 @@ def test_a_single_seed_keeps_its_own_trials_and_interval() -> None:
 
 
 def test_a_single_measured_number_has_no_interval() -> None:
-    found = only([(cell(), {"rows": [single("feature_cosine", "mean over images", 0.25, n=100)]})])
+    found = only([(cell(), [single("feature_cosine", "mean over images", 0.25, n=100)])])
     assert (found.value, found.low, found.high, found.interval) == (0.25, None, None, "none")
 
 
@@ -130,20 +128,20 @@ def test_keys_of_five_seeds_are_drawn_with_their_seed() -> None:
 
 def test_a_paired_difference_keeps_its_own_interval() -> None:
     row = single("accuracy_change", "difference", -0.1, n=100, ci_low=-0.2, ci_high=0.05, head="frozen")
-    found = only([(cell(), {"rows": [row]})])
+    found = only([(cell(), [row])])
     assert (found.value, found.low, found.high, found.interval, found.k) == (-0.1, -0.2, 0.05, "newcombe", None)
 
 
 def test_holm_runs_over_the_rates_of_one_pruner_alone() -> None:
-    def tested(p: float, head: str = "frozen") -> dict[str, Any]:
-        return {"rows": [single("mcnemar_p", "p-value", p, head=head)]}
+    def tested(p: float, head: str = "frozen") -> list[dict[str, Any]]:
+        return [single("mcnemar_p", "p-value", p, head=head)]
 
     scored = [
         (cell(rate="0.1"), tested(0.01)),
         (cell(rate="0.5"), tested(0.004)),
         (cell(rate="0.9"), tested(0.02)),
         (cell(rate="0.1", pruner="random"), tested(0.03)),
-        (cell(rate="0.5", pruner="random"), {"rows": [*tested(0.5)["rows"], *tested(0.9, "refit")["rows"]]}),
+        (cell(rate="0.5", pruner="random"), [*tested(0.5), *tested(0.9, "refit")]),
         (cell(rate="0.1", seed="1"), tested(0.01)),
         (cell(rate="0.1", key="1"), tested(0.02)),
         (cell(rate="0.1", probe="svhn"), tested(0.03)),
@@ -184,14 +182,14 @@ def test_nothing_is_pooled_over(name: str) -> None:
 def test_heads_and_checks_stay_apart() -> None:
     rows = [share("accuracy", "images", 1, 2, head=head) for head in ("frozen", "knn")]
     rows += [share("AuthSR", "keys", 1, 2, check=check) for check in ("sha256", "digest")]
-    assert len(summarise(table([(cell(), {"rows": rows})]))) == 4
+    assert len(summarise(table([(cell(), rows)]))) == 4
 
 
 def test_metrics_are_a_tree_by_place() -> None:
     scored = [
-        (cell(), {"rows": [*accuracy(60)["rows"], *verified(1, 2)["rows"]]}),
-        (cell(seed="1"), {"rows": [*accuracy(80)["rows"], *verified(2, 2)["rows"]]}),
-        (cell(pruner="random", rate="0.9"), {"rows": [single("macs", "m", 7)]}),
+        (cell(), [*accuracy(60), *verified(1, 2)]),
+        (cell(seed="1"), [*accuracy(80), *verified(2, 2)]),
+        (cell(pruner="random", rate="0.9"), [single("macs", "m", 7)]),
     ]
     assert metrics(summarise(table(scored))) == {
         "cifar": {"r18": {"uchida": {

@@ -17,7 +17,7 @@ from prunemark.methods.objectives import simclr
 from prunemark.model.encoder import Architecture, Encoder, snap
 from prunemark.model.randomness import draw_parameters, generator
 from prunemark.pruning.pruning_schedule import Schedule
-from prunemark.receipts.receipt import Recorder
+from prunemark.receipts.recorder import Recorder
 from prunemark.requests.stage_requests import FetchRequest, PruneRequest, ShrinkRequest
 from prunemark.stages.fetch import fetch
 

@@ -14,12 +14,12 @@ import torch
 from small_chain import DATA, MARKED, OUT, prune_at
 
 from prunemark import registry
-from prunemark.disk.files import read_json
+from prunemark.disk.files import read_json, sha256_file
 from prunemark.disk.tensors import read_encoder
 from prunemark.errors import PrunemarkError
+from prunemark.formats.journal import journal_path
 from prunemark.model.encoder import state, state_bytes
 from prunemark.receipts import code_identity
-from prunemark.receipts.receipt import journal_path, sha256_file
 from prunemark.requests.stage_requests import AlterRequest
 from prunemark.stages.alter import alter
 from prunemark.stages.evaluate import measure_sizes, size_rows
@@ -77,9 +77,15 @@ def test_an_altered_encoder_has_sizes_but_neither_mask_nor_removed_weights() -> 
     out, masked = run("noise", "0.1"), prune_at("pruners", prune, "magnitude", "0.5", "global")
     altered = measure_sizes(read_pruned(MARKED, out), out)
     pruned = measure_sizes(read_pruned(MARKED, masked), masked)
-    assert pruned.keys() - altered.keys() == {"layers", "mask_bytes", "mask_entropy_bytes", "removed", "stored_bytes"}
+    assert pruned.content().keys() - altered.content().keys() == {
+        "layers",
+        "mask_bytes",
+        "mask_entropy_bytes",
+        "removed",
+        "stored_bytes",
+    }
     sparsity = size_rows(altered)[0]
-    assert (sparsity["metric"], sparsity["k"], sparsity["n"]) == ("sparsity", 0, altered["weights"])
+    assert (sparsity["metric"], sparsity["k"], sparsity["n"]) == ("sparsity", 0, altered.weights)
 
 
 def test_twice_the_same_bytes_and_others_under_another_key() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from prunemark.disk.files import write_json
+from prunemark.formats.calibration import Calibration, Trials
+from prunemark.formats.receipt import Receipt
+from prunemark.formats.written import write
 from prunemark.stages import page_supplement as _evidence
 
 
@@ -20,7 +23,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_receipt(folder: str, *reads: str) -> None:
-    write_json(Path(folder) / "receipt.json", {"inputs": {f"{other}/receipt.json": "0" for other in reads}})
+    inputs = {f"{other}/receipt.json": "0" for other in reads}
+    receipt = Receipt(schema=2, stage="", command="", parameters={}, seed=None, inputs=inputs, outputs={}, code={})
+    write(Path(folder) / "receipt.json", receipt)
 
 
 def test_a_step_comes_after_all_that_it_reads() -> None:
@@ -47,13 +52,19 @@ def test_pictures_are_the_images_and_no_larger_than_the_page_needs(size: int, sh
             assert (np.array(read) == image).all()
 
 
-def trial(threshold: float, **more: object) -> dict[str, object]:
-    return {"threshold": threshold, "unmarked": [], "wrong_keys": [], "intact": [], **more}
+def write_calibration(kind: str, trials: list[Trials]) -> None:
+    calibration = Calibration(schema=1, method="a", kind=kind, level="WEIGHTS", trials=trials)
+    write(Path("calibration.json"), calibration)
+
+
+def trial(threshold: float, **more: Any) -> Trials:
+    absent = dict.fromkeys(("law", "p_value", "twin", "bfloat16", "forged"))
+    return Trials(threshold=threshold, marked=0, **{**absent, "unmarked": [], "wrong_keys": [], "intact": [], **more})
 
 
 def test_a_robust_scheme_is_held_against_unmarked_encoders_and_wrong_keys_key_by_key() -> None:
-    trials = [trial(5, unmarked=[6, 1], wrong_keys=[[2, 3]]), trial(8, unmarked=[7, 1], wrong_keys=[[9, 2]])]
-    write_json(Path("calibration.json"), {"kind": "robust", "trials": trials})
+    trials = [trial(5, unmarked=[6, 1], wrong_keys=[(2, 3)]), trial(8, unmarked=[7, 1], wrong_keys=[(9, 2)])]
+    write_calibration("robust", trials)
     nulls = _evidence.read_nulls(Path("calibration.json"))
     assert nulls is not None
     assert nulls.robust
@@ -65,7 +76,7 @@ def test_a_robust_scheme_is_held_against_unmarked_encoders_and_wrong_keys_key_by
 
 
 def test_a_fragile_scheme_notices_what_falls_below_intact_copies() -> None:
-    write_json(Path("calibration.json"), {"kind": "fragile", "trials": [trial(3, intact=[4, 4, 2])]})
+    write_calibration("fragile", [trial(3, intact=[4, 4, 2])])
     nulls = _evidence.read_nulls(Path("calibration.json"))
     assert nulls is not None
     assert not nulls.robust
@@ -76,5 +87,5 @@ def test_a_fragile_scheme_notices_what_falls_below_intact_copies() -> None:
 
 
 def test_without_nulls_there_is_no_curve() -> None:
-    write_json(Path("calibration.json"), {"kind": "robust", "trials": [trial(3)]})
+    write_calibration("robust", [trial(3)])
     assert _evidence.read_nulls(Path("calibration.json")) is None

@@ -9,10 +9,10 @@ import torch
 from small_chain import MARKED, prune_at
 from torch import nn
 
-from prunemark.disk.files import read_json
+from prunemark.disk.files import read_json, sha256_file
 from prunemark.errors import PrunemarkError
+from prunemark.formats.journal import journal_path
 from prunemark.model.encoder import Encoder
-from prunemark.receipts.receipt import journal_path, sha256_file
 from prunemark.requests.stage_requests import LatencyRequest
 from prunemark.stages import latency as stage
 from prunemark.stages.latency import ROUNDS, latency, timed

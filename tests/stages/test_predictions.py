@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
 
-from prunemark.disk.files import write_json
 from prunemark.errors import PrunemarkError
+from prunemark.formats.receipt import Receipt
+from prunemark.formats.written import write
 from prunemark.metrics.head import fit_head
 from prunemark.requests.stage_requests import EvaluateRequest
 from prunemark.stages.evaluate import evaluate, predictions
@@ -42,7 +44,8 @@ def test_every_head_predicts_and_says_how_sure_it_is() -> None:
 
 
 def test_a_cell_is_held_against_its_own_original_alone(tmp_path: Path) -> None:
-    write_json(tmp_path / "other/receipt.json", {"parameters": {"marked": "data/marked/other"}})
+    given: dict[str, Any] = {"parameters": {"marked": "data/marked/other"}, "inputs": {}, "outputs": {}, "code": {}}
+    write(tmp_path / "other/receipt.json", Receipt(schema=2, stage="evaluate", command="", seed=None, **given))
     data, marked, out = (Path(name) for name in ("data/raw/a", "data/marked/own", "out"))
     apart = "--pruned and --original go together: scores of the original to hold the pruned against"
     other = f"--original: {tmp_path}/other is not allowed: the scores of {marked}, unpruned"

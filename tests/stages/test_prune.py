@@ -14,13 +14,12 @@ import torch
 from small_chain import DATA, ENCODER, MARKED, ONE_SHOT, USED, prune_at, request
 
 from prunemark import registry
-from prunemark.disk.files import read_json
+from prunemark.disk.files import read_json, sha256_file
 from prunemark.errors import PrunemarkError
 from prunemark.model.encoder import state, weights
 from prunemark.pruning.mask import decode, entropy_bytes
 from prunemark.pruning.pruning_schedule import Schedule
 from prunemark.receipts import code_identity
-from prunemark.receipts.receipt import sha256_file
 from prunemark.stages.prune import prune
 from prunemark.stages.pruned_encoder import read_pruned
 

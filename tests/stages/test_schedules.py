@@ -18,7 +18,7 @@ from prunemark.errors import PrunemarkError
 from prunemark.model.encoder import Encoder, features, state, weights
 from prunemark.pruning.mask import decode, masks_from_scores
 from prunemark.pruning.pruning_schedule import Schedule, round_rates
-from prunemark.receipts.receipt import Recorder
+from prunemark.receipts.recorder import Recorder
 from prunemark.stages.prune import prune
 from prunemark.stages.pruned_encoder import read_pruned
 from prunemark.stages.pruning_run import Subject, recalibrate

@@ -15,7 +15,7 @@ from small_chain import DATA, ENCODER, MARKED, ONE_SHOT, USED, prune_at, request
 from torch import Tensor, nn
 
 from prunemark import registry
-from prunemark.disk.files import read_json
+from prunemark.disk.files import read_json, sha256_file
 from prunemark.disk.tensors import read_encoder
 from prunemark.errors import PrunemarkError
 from prunemark.model.encoder import Encoder, features, state, state_bytes, weights
@@ -26,7 +26,7 @@ from prunemark.pruning.mask import Mask, decode, entropy_bytes
 from prunemark.pruning.pruning_schedule import Schedule
 from prunemark.pruning.scopes import CHANNEL_SCOPES
 from prunemark.receipts import code_identity
-from prunemark.receipts.receipt import Recorder, sha256_file
+from prunemark.receipts.recorder import Recorder
 from prunemark.stages.pruned_encoder import read_pruned
 from prunemark.stages.pruning_run import Subject, recalibrate
 from prunemark.stages.shrink import shrink

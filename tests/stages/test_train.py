@@ -19,14 +19,14 @@ import pytest
 import torch
 from PIL import Image
 
-from prunemark.disk.files import read_json
+from prunemark.disk.files import read_json, sha256_file
 from prunemark.disk.tensors import read_arrays, read_encoder, read_tensors
 from prunemark.errors import PrunemarkError
+from prunemark.formats.receipt import flags
 from prunemark.methods.datasets import fashion_mnist_mini
 from prunemark.metrics.knn import knn_predict
 from prunemark.model.encoder import GRID, features, state
 from prunemark.receipts import code_identity
-from prunemark.receipts.receipt import flags, sha256_file
 from prunemark.requests.stage_requests import FetchRequest, TrainRequest
 from prunemark.stages.fetch import fetch
 from prunemark.stages.train import CHECKPOINTS, train

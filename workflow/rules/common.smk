@@ -13,7 +13,7 @@ from prunemark.claims.file import read_claims
 from prunemark.errors import PrunemarkError
 from prunemark.plan.params import CONTROLS
 from prunemark.plan.params_file import read_params
-from prunemark.receipts.receipt import flags
+from prunemark.formats.receipt import flags
 from prunemark.point import Point
 
 try:

@@ -26,7 +26,7 @@ def load_ahead() -> None:
     from prunemark import registry
     from prunemark.commands.command_line import command_line
     from prunemark.receipts.meaning import identity
-    from prunemark.receipts.receipt import installed_versions
+    from prunemark.receipts.recorder import installed_versions
 
     installed_versions()
     # Every receipt names the meaning of its code; what is parsed here is parsed once.

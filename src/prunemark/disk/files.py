@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -32,6 +33,20 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, canonical_json(value).encode())
 
 
+def read_bytes(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        PrunemarkError: there is no such file, or it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise PrunemarkError(f"{path}: no such file") from None
+    except OSError as error:
+        raise PrunemarkError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 def read_json(path: Path) -> Any:
     """The content of a JSON file.
 
@@ -39,10 +54,17 @@ def read_json(path: Path) -> Any:
         PrunemarkError: there is no such file, it cannot be read, or it is not JSON.
     """
     try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise PrunemarkError(f"{path}: no such file") from None
-    except OSError as error:
-        raise PrunemarkError(f"{path}: cannot be read ({error.strerror})") from None
+        return json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:  # RecursionError: nested too deeply
         raise PrunemarkError(f"{path}: not JSON ({error})") from None
+
+
+def sha256(content: bytes) -> str:
+    """As hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's content, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,11 +22,11 @@ from prunemark.engine import forkserver, lock, tracking
 from prunemark.engine.pending import pending_steps, summary
 from prunemark.engine.sweep import sweep
 from prunemark.errors import PrunemarkError
+from prunemark.formats.journal import JOURNAL
 from prunemark.plan import folders, grid
 from prunemark.plan.params import Params
 from prunemark.plan.params_file import read_params
 from prunemark.receipts.chain import HashCache, check_folder
-from prunemark.receipts.receipt import JOURNAL
 
 DVC_LOCK = Path("dvc.lock")
 KEPT_LOCK = Path(".prunemark/dvc.lock.kept")

@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from prunemark import registry
-from prunemark.disk.files import read_json
+from prunemark.disk.files import sha256_file
 from prunemark.errors import PrunemarkError
+from prunemark.formats.journal import Journal, journal_path
+from prunemark.formats.receipt import read_receipt
+from prunemark.formats.written import read
 from prunemark.plan.folders import Step
 from prunemark.receipts import code_identity
 from prunemark.receipts.acceptance import origins
-from prunemark.receipts.chain import read_receipt
 from prunemark.receipts.differences import code_changes, parameter_changes
-from prunemark.receipts.receipt import journal_path, sha256_file
 
 MOST_CAUSES = 3
 MISSING = "outputs are missing"
@@ -61,14 +61,14 @@ def own_reasons(step: Step, pending: Mapping[str, Pending]) -> Iterator[str]:
     except PrunemarkError as error:
         yield str(error)
         return
-    yield from parameter_changes(receipt["parameters"], step.parameters, set())
-    if receipt["schema"] == 1:
+    yield from parameter_changes(receipt.parameters, step.parameters, set())
+    if receipt.schema_number == 1:
         yield "its receipt is of an earlier version, which names code by its bytes"
     else:
-        recorded, now = receipt["code"], code_identity.identities(step.command, step.methods)
+        recorded, now = receipt.code, code_identity.identities(step.command, step.methods)
         yield from code_changes(accepted_for(recorded), accepted_for(now))
     inputs = [folder.receipt for folder in step.needs if str(folder) not in pending]
-    yield from input_changes(receipt["inputs"], [*inputs, *step.files])
+    yield from input_changes(receipt.inputs, [*inputs, *step.files])
     yield from text_changes(step)
 
 
@@ -90,9 +90,9 @@ def input_changes(recorded: Mapping[str, str], paths: list[str]) -> Iterator[str
 def text_changes(step: Step) -> Iterator[str]:
     """Docstrings that a page prints and that its journal entry has otherwise."""
     if step.described:
-        recorded: dict[str, Any] = {}
-        with suppress(PrunemarkError, KeyError, TypeError):
-            recorded = read_json(journal_path(Path(step.folder)))["measured"]["docstrings"]
+        recorded: dict[str, str] = {}
+        with suppress(PrunemarkError):
+            recorded = read(journal_path(Path(step.folder)), Journal).measured.docstrings or {}
         for name, digest in registry.docstrings(step.described).items():
             if recorded.get(name) != digest:
                 yield f"the docstring of {name} changed"

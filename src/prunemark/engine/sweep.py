@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prunemark.disk.files import PARTIAL
+from prunemark.formats.journal import JOURNAL, journal_path
 from prunemark.plan import folders, grid
 from prunemark.plan.params import Params
 from prunemark.receipts.acceptance import acceptances
-from prunemark.receipts.receipt import JOURNAL, journal_path
 
 DATA = Path("data")
 README = DATA / "README.md"  # git's; whether it is what HEAD has is the audit's to say

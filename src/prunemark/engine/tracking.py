@@ -15,17 +15,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from prunemark.disk.files import read_json
+from prunemark.disk.files import read_json, sha256_file
+from prunemark.formats.journal import Journal, journal_path
+from prunemark.formats.receipt import RECEIPT, Receipt
+from prunemark.formats.written import read
 from prunemark.plan.params import Params
-from prunemark.receipts.receipt import RECEIPT, journal_path, sha256_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+    from prunemark.formats.scores import ScoreRow
 
 EXPERIMENT = "prunemark"
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -162,7 +166,7 @@ def identity(folder: Path) -> str:
 
 def send(client: MlflowClient, experiment: str, folder: Path, unfinished: list[Run]) -> None:
     """Fill one run and mark it complete, last of all. A live run is completed; what a killed publisher left goes."""
-    receipt, journal = read_json(folder / RECEIPT), read_journal(folder)
+    receipt, journal = read(folder / RECEIPT, Receipt), read_journal(folder)
     live_runs = [run for run in unfinished if COMMAND in run.data.tags]
     for run in unfinished:
         if run not in live_runs[:1]:
@@ -175,25 +179,25 @@ def send(client: MlflowClient, experiment: str, folder: Path, unfinished: list[R
     )
     from mlflow.entities import Param, RunTag
 
-    values = [Param(name, str(value)) for name, value in receipt["parameters"].items() if name != "set"]
-    values += [Param(f"set.{name}", str(value)) for name, value in receipt["parameters"].get("set", {}).items()]
+    values = [Param(name, str(value)) for name, value in receipt.parameters.items() if name != "set"]
+    if isinstance(settings := receipt.parameters.get("set"), dict):
+        values += [Param(f"set.{name}", str(value)) for name, value in settings.items()]
     tags = {
-        "prunemark.stage": receipt["stage"],
+        "prunemark.stage": receipt.stage,
         "prunemark.receipt": (folder / RECEIPT).as_posix(),
         RECEIPT_TAG: identity(folder),
-        "prunemark.commit": str(journal.get("commit")),
-        "mlflow.source.git.commit": str(journal.get("commit")),
+        "prunemark.commit": str(journal and journal.commit),
+        "mlflow.source.git.commit": str(journal and journal.commit),
     }
     client.log_batch(run.info.run_id, params=values, tags=[RunTag(name, value) for name, value in tags.items()])
-    log_dataset(client, run.info.run_id, receipt["inputs"])
+    log_dataset(client, run.info.run_id, receipt.inputs)
     client.set_tag(run.info.run_id, COMPLETE, "true")
     client.set_terminated(run.info.run_id)
 
 
-def read_journal(folder: Path) -> dict[str, Any]:
+def read_journal(folder: Path) -> Journal | None:
     path = journal_path(folder)
-    found: dict[str, Any] = read_json(path) if path.is_file() else {}
-    return found
+    return read(path, Journal) if path.is_file() else None
 
 
 def log_dataset(client: MlflowClient, run_id: str, inputs: dict[str, str]) -> None:
@@ -206,23 +210,28 @@ def log_dataset(client: MlflowClient, run_id: str, inputs: dict[str, str]) -> No
             client.log_inputs(run_id, [DatasetInput(dataset)])
 
 
-def metrics_of(folder: Path, journal: dict[str, Any]) -> list[tuple[str, float, int]]:
+def metrics_of(folder: Path, journal: Journal | None) -> list[tuple[str, float, int]]:
     """The metrics of a finished step as (name, value, step), from its small files and its journal entry."""
-    found: list[tuple[str, float, int]] = [("seconds", float(journal["seconds"]), 0)] if journal else []
+    # Not at the top: what is loaded while an encoder is trained counts as code of its receipt.
+    from prunemark.formats.calibration import Calibration
+    from prunemark.formats.scores import Scores
+    from prunemark.formats.sparsity import Sparsity
+
+    metrics: list[tuple[str, float, int]] = [("seconds", float(journal.seconds), 0)] if journal else []
     if (folder / "scores.json").is_file():
-        found += [(row_name(row), float(row["value"]), 0) for row in read_json(folder / "scores.json")["rows"]]
+        metrics += [(row_name(row), float(row["value"]), 0) for row in read(folder / "scores.json", Scores).rows]
     elif (folder / "training.json").is_file():
-        watched = {name: values for name, values in journal.get("measured", {}).items() if isinstance(values, list)}
+        watched = journal.measured.by_epoch if journal else {}
         for i, epoch in enumerate(read_json(folder / "training.json")["epochs"]):
-            found += [(name, value, i + 1) for name, value in epoch.items()]
-            found += [(name, value, i + 1) for name, values in watched.items() for value in values[i : i + 1]]
+            metrics += [(name, value, i + 1) for name, value in epoch.items()]
+            metrics += [(name, value, i + 1) for name, values in watched.items() for value in values[i : i + 1]]
     elif (folder / "sparsity.json").is_file():
-        sparsity = read_json(folder / "sparsity.json")
-        found += [(name, float(sparsity[name]), 0) for name in ("achieved", "removed", "mask_entropy_bytes")]
+        sparsity = read(folder / "sparsity.json", Sparsity)
+        metrics += [(name, float(getattr(sparsity, name)), 0) for name in ("achieved", "removed", "mask_entropy_bytes")]
     elif (folder / "calibration.json").is_file():
-        trials = read_json(folder / "calibration.json")["trials"]
-        found += [(f"threshold.{i}", float(trial["threshold"]), 0) for i, trial in enumerate(trials)]
-    return found
+        trials = read(folder / "calibration.json", Calibration).trials
+        metrics += [(f"threshold.{i}", float(trial.threshold), 0) for i, trial in enumerate(trials)]
+    return metrics
 
 
 def compared(client: MlflowClient, run: Run, folder: Path) -> list[tuple[str, float, float | None]]:
@@ -230,7 +239,7 @@ def compared(client: MlflowClient, run: Run, folder: Path) -> list[tuple[str, fl
 
     Journal figures are left out: those vary between runs.
     """
-    entries = metrics_of(folder, {})
+    entries = metrics_of(folder, None)
     last = {name: value for name, value, _ in entries}
     found = [(name, value, run.data.metrics.get(name)) for name, value in last.items()]
     for name in sorted({name for name, _, step in entries if step}):
@@ -239,9 +248,9 @@ def compared(client: MlflowClient, run: Run, folder: Path) -> list[tuple[str, fl
     return found
 
 
-def row_name(row: dict[str, Any]) -> str:
+def row_name(row: ScoreRow) -> str:
     """A row's name in MLflow: metric, head, check."""
-    return ".".join(str(row[name]) for name in ("metric", "head", "check") if row.get(name))
+    return ".".join(name for name in (row["metric"], row.get("head"), row.get("check")) if name)
 
 
 def log_metrics(client: MlflowClient, run_id: str, entries: list[tuple[str, float, int]]) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from prunemark.disk.files import PARTIAL
+from prunemark.disk.files import PARTIAL, sha256
 from prunemark.engine.sweep import DATA
 from prunemark.errors import PrunemarkError
 from prunemark.evidence import verify
 from prunemark.evidence.archive import write_folder, write_zip
 from prunemark.evidence.checklist import checklist
 from prunemark.evidence.metadata import metadata
-from prunemark.evidence.run import Run, read_run, sha256
+from prunemark.evidence.run import Run, read_run
 
 README = """\
 # A run of prunemark

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prunemark.evidence.run import Run
+from prunemark.formats.receipt import Receipt
 from prunemark.results.table import BOOTSTRAP_SEEDS
 
 RESULTS = "data/report/results.csv"
@@ -38,8 +39,8 @@ class Facts:
         text = run.carried.get(RESULTS, b"").decode()
         self.rows = list(csv.DictReader(io.StringIO(text)))
 
-    def of_stage(self, *stages: str) -> dict[str, dict[str, Any]]:
-        return {folder: receipt for folder, receipt in self.run.receipts.items() if receipt["stage"] in stages}
+    def of_stage(self, *stages: str) -> dict[str, Receipt]:
+        return {folder: receipt for folder, receipt in self.run.receipts.items() if receipt.stage in stages}
 
     def datasets(self) -> dict[str, dict[str, Any]]:
         """dataset.json by its path, where it is there."""
@@ -47,7 +48,7 @@ class Facts:
         return {name: json.loads(self.run.carried[name]) for name in names if name in self.run.carried}
 
     def distinct(self, name: str) -> list[str]:
-        return sorted({str(entry[name]) for entry in self.entries if entry[name] not in ("", None)})
+        return sorted({str(value) for entry in self.entries if (value := getattr(entry, name)) not in ("", None)})
 
 
 def listed(values: Any) -> str:
@@ -61,8 +62,8 @@ def settings(values: dict[str, Any]) -> str:
 def sources(facts: Facts) -> list[Fact]:
     found = []
     for folder, receipt in facts.of_stage("fetch").items():
-        pins = listed(f"{name} (sha256 {digest})" for name, digest in receipt["inputs"].items())
-        found.append(Fact(f"`{receipt['parameters']['dataset']}` is made of {pins}.", f"{folder}/receipt.json"))
+        pins = listed(f"{name} (sha256 {digest})" for name, digest in receipt.inputs.items())
+        found.append(Fact(f"`{receipt.parameters['dataset']}` is made of {pins}.", f"{folder}/receipt.json"))
     return found
 
 
@@ -132,7 +133,7 @@ def seeds(facts: Facts) -> list[Fact]:
 
 def heads(facts: Facts) -> list[Fact]:
     scored = facts.of_stage("evaluate")
-    counts = sorted({receipt["parameters"]["head-images"] for receipt in scored.values()})
+    counts = sorted({str(receipt.parameters["head-images"]) for receipt in scored.values()}, key=int)
     code = "src/prunemark/stages/split_data.py"
     return [
         Fact(f"{len(scored)} encoders were scored, heads and kNN banks on {listed(counts)} images.", RECEIPTS),
@@ -143,7 +144,7 @@ def heads(facts: Facts) -> list[Fact]:
 def before_pruning(facts: Facts) -> list[Fact]:
     """What fixes thresholds, heads and keys reads nothing pruned and no score."""
     early = facts.of_stage(*UNTIL_MARKED)
-    late = [path for r in early.values() for path in r["inputs"] if path.startswith(("data/pruned/", "data/scores/"))]
+    late = [path for r in early.values() for path in r.inputs if path.startswith(("data/pruned/", "data/scores/"))]
     read = f"the {len(early)} receipts of {listed(UNTIL_MARKED)}"
     if late:
         return [Fact(f"{len(late)} inputs of {read} are pruned encoders or scores.", RECEIPTS)]
@@ -199,13 +200,13 @@ def receipts(facts: Facts) -> list[Fact]:
 def commits(facts: Facts) -> list[Fact]:
     if not facts.run.commits:
         return []
-    differs = sum(bool(entry["code_differs_from_commit"]) for entry in facts.entries)
+    differs = sum(bool(entry.code_differs_from_commit) for entry in facts.entries)
     text = f"Commit {listed(facts.run.commits)}; in {differs} of {len(facts.entries)} stage runs code differed from it."
     return [Fact(text, JOURNALS)]
 
 
 def versions(facts: Facts) -> list[Fact]:
-    packages = sorted({f"{name} {version}" for entry in facts.entries for name, version in entry["versions"].items()})
+    packages = sorted({f"{name} {version}" for entry in facts.entries for name, version in entry.versions.items()})
     if not facts.entries:
         return []
     text = f"Python {listed(facts.distinct('python'))}; {listed(packages)}."
@@ -215,9 +216,8 @@ def versions(facts: Facts) -> list[Fact]:
 def hardware(facts: Facts) -> list[Fact]:
     if not facts.entries:
         return []
-    measured = [entry["measured"] for entry in facts.entries if "device" in entry["measured"]]
-    trained = sorted({f"{m['device']} in {m['precision']}" for m in measured})
-    peak = max(entry["peak_memory_bytes"] for entry in facts.entries)
+    trained = sorted({entry.measured.training for entry in facts.entries if entry.measured.training})
+    peak = max(entry.peak_memory_bytes for entry in facts.entries)
     text = f"Processor: {listed(facts.distinct('cpu'))} ({listed(facts.distinct('cpu_capability'))}), cores: "
     text += f"{listed(facts.distinct('cores'))}, hosts: {len(facts.distinct('host'))}; training on {listed(trained)}; "
     return [Fact(f"{text}largest memory of a stage run: {peak / 2**20:,.0f} MiB.", JOURNALS)]
@@ -226,8 +226,8 @@ def hardware(facts: Facts) -> list[Fact]:
 def compute(facts: Facts) -> list[Fact]:
     total: dict[str, float] = {}
     for folder, entry in facts.run.journals.items():
-        stage = facts.run.receipts[folder]["stage"]
-        total[stage] = total.get(stage, 0) + entry["seconds"]
+        stage = facts.run.receipts[folder].stage
+        total[stage] = total.get(stage, 0) + entry.seconds
     if not total:
         return []
     by_stage = listed(f"{stage} {seconds:,.1f}" for stage, seconds in total.items())

@@ -16,9 +16,10 @@ from rocrate.model import ContextEntity, File
 from rocrate.model.entity import Entity
 from rocrate.rocrate import ROCrate
 
-from prunemark.disk.files import canonical_json
-from prunemark.evidence.run import Run, sha256
-from prunemark.receipts.receipt import RECEIPT
+from prunemark.disk.files import canonical_json, sha256
+from prunemark.evidence.run import Run
+from prunemark.formats.journal import Journal
+from prunemark.formats.receipt import RECEIPT
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -99,33 +100,33 @@ def metadata(run: Run, files: dict[str, bytes]) -> bytes:
 
 def stage_action(graph: Graph, folder: str) -> Entity:
     receipt = graph.run.receipts[folder]
-    objects = [graph.file(name) for name in receipt["inputs"]]
-    objects += [graph.value("parameter", *pair) for pair in sorted(receipt["parameters"].items())]
+    objects = [graph.file(name) for name in receipt.inputs]
+    objects += [graph.value("parameter", *pair) for pair in sorted(receipt.parameters.items())]
     properties = {
         "@type": "CreateAction",
         "name": folder,
-        "description": receipt["command"],
-        "instrument": graph.file(f"src/prunemark/stages/{receipt['stage']}.py"),
+        "description": receipt.command,
+        "instrument": graph.file(f"src/prunemark/stages/{receipt.stage}.py"),
         "object": objects,
-        "result": [graph.file(name) for name in (*receipt["outputs"], f"{folder}/{RECEIPT}")],
+        "result": [graph.file(name) for name in (*receipt.outputs, f"{folder}/{RECEIPT}")],
         "actionStatus": "http://schema.org/CompletedActionStatus",
         **circumstances(graph, graph.run.journals.get(folder)),
     }
     return graph.once(f"#{quote(folder)}", properties)
 
 
-def circumstances(graph: Graph, entry: dict[str, Any] | None) -> dict[str, Any]:
+def circumstances(graph: Graph, entry: Journal | None) -> dict[str, Any]:
     """When, where and with what, as a journal entry states it; nothing where there is none."""
     if entry is None:
         return {}
-    start = datetime.fromisoformat(entry["started"])
+    start = datetime.fromisoformat(entry.started)
     names = ("python", "host", "cpu", "cpu_capability", "cores", "commit", "code_differs_from_commit")
-    facts = {name: entry[name] for name in names} | entry["versions"]
-    agent = {"@type": "SoftwareApplication", "name": f"prunemark on host {entry['host']}"}
+    facts = {name: getattr(entry, name) for name in names} | entry.versions
+    agent = {"@type": "SoftwareApplication", "name": f"prunemark on host {entry.host}"}
     return {
         "startTime": start.isoformat(timespec="milliseconds"),
-        "endTime": (start + timedelta(seconds=entry["seconds"])).isoformat(timespec="milliseconds"),
-        "agent": graph.once(f"#host-{quote(entry['host'])}", agent),
+        "endTime": (start + timedelta(seconds=entry.seconds)).isoformat(timespec="milliseconds"),
+        "agent": graph.once(f"#host-{quote(entry.host)}", agent),
         "environment": [graph.value("environment", name, value) for name, value in sorted(facts.items())],
     }
 
@@ -133,8 +134,8 @@ def circumstances(graph: Graph, entry: dict[str, Any] | None) -> dict[str, Any]:
 def whole_run(graph: Graph) -> Entity:
     """The workflow's own run: from params.yaml and the raw data's sources to the report."""
     receipts = graph.run.receipts.values()
-    sources = [name for receipt in receipts if receipt["stage"] == "fetch" for name in receipt["inputs"]]
-    reports = [name for receipt in receipts if receipt["stage"] == "report" for name in receipt["outputs"]]
+    sources = [name for receipt in receipts if receipt.stage == "fetch" for name in receipt.inputs]
+    reports = [name for receipt in receipts if receipt.stage == "report" for name in receipt.outputs]
     times = [circumstances(graph, entry) for entry in graph.run.journals.values()]
     properties: dict[str, Any] = {
         "@type": "CreateAction",

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from prunemark.disk.files import read_json
+from prunemark.disk.files import sha256, sha256_file
 from prunemark.disk.git import git
 from prunemark.errors import PrunemarkError
+from prunemark.formats.journal import Journal, journal_path
+from prunemark.formats.receipt import RECEIPT, Receipt, read_receipt
+from prunemark.formats.written import read
 from prunemark.plan import grid
 from prunemark.plan.folders import CLAIMS
 from prunemark.plan.params import Params
 from prunemark.plan.params_file import PARAMS, read_params
-from prunemark.receipts.chain import read_receipt
-from prunemark.receipts.receipt import RECEIPT, journal_path, sha256_file
 
 # Images, weights, masks and secrets: what a reader of numbers never opens, and what takes nearly all of the space.
 TENSORS = (".safetensors", ".pmk")
@@ -29,15 +28,15 @@ class Run:
     ``referenced`` the SHA-256 of what stays outside, by path; ``sizes`` in bytes where the file is there."""
 
     params: Params
-    receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    journals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    journals: dict[str, Journal] = field(default_factory=dict)
     carried: dict[str, bytes] = field(default_factory=dict)
     referenced: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
 
     @property
     def commits(self) -> list[str]:
-        return sorted({entry["commit"] for entry in self.journals.values() if entry["commit"]})
+        return sorted({entry.commit for entry in self.journals.values() if entry.commit})
 
 
 def read_run() -> Run:
@@ -51,9 +50,9 @@ def read_run() -> Run:
     for step in grid.all_steps(run.params):
         add_step(run, str(step.folder))
     report = run.receipts[str(grid.report(run.params).folder)]
-    if report["parameters"].get("asked") != run.params.digest(report["schema"]):
+    if report.parameters.get("asked") != run.params.digest(report.schema_number):
         raise PrunemarkError(f"{PARAMS}: asks for something else than the report was made for: build it first")
-    stated = [CLAIMS] if CLAIMS in report["inputs"] else []
+    stated = [CLAIMS] if CLAIMS in report.inputs else []
     workflow = sorted(str(path) for kind in ("rules/*.smk", "report/*.rst") for path in Path("workflow").glob(kind))
     for name in (*stated, "Snakefile", "constraints.txt", *workflow):
         if not Path(name).is_file():
@@ -71,8 +70,8 @@ def add_step(run: Run, folder: str) -> None:
     run.receipts[folder], run.carried[path.as_posix()] = receipt, path.read_bytes()
     journal = journal_path(Path(folder))
     if journal.is_file():
-        run.journals[folder], run.carried[journal.as_posix()] = read_json(journal), journal.read_bytes()
-    for name, digest in receipt["outputs"].items():
+        run.journals[folder], run.carried[journal.as_posix()] = read(journal, Journal), journal.read_bytes()
+    for name, digest in receipt.outputs.items():
         add_output(run, Path(name), digest)
 
 
@@ -94,8 +93,9 @@ def add_code(run: Run) -> None:
     meanings: dict[str, str] = {}
     bytes_of: dict[str, set[str]] = {}
     for folder, receipt in run.receipts.items():
-        ran = receipt["code"] if receipt["schema"] == 1 else run.journals.get(folder, {}).get("code", {})
-        for name, digest in receipt["code"].items():
+        entry = run.journals.get(folder)
+        ran = receipt.code if receipt.schema_number == 1 else entry.code if entry else {}
+        for name, digest in receipt.code.items():
             if meanings.setdefault(name, digest) != digest:
                 raise PrunemarkError(f"{folder}/{RECEIPT}: was made with another {name} than others: not one run")
             if name not in ran:
@@ -119,7 +119,3 @@ def code_contents(name: str, commits: list[str]) -> Iterator[bytes]:
             return
         if done.returncode == 0:
             yield done.stdout
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prunemark.disk.files import PARTIAL, write_bytes
+from prunemark.disk.files import PARTIAL, sha256_file, write_bytes
 from prunemark.engine.sweep import DATA
 from prunemark.errors import PrunemarkError
 from prunemark.evidence import verify
 from prunemark.evidence.archive import write_zip
+from prunemark.formats.journal import JOURNAL
+from prunemark.formats.receipt import RECEIPT
 from prunemark.provenance.levels import Found, Level
 from prunemark.provenance.signature import signature_fault, signature_of
 from prunemark.receipts.chain import Break
-from prunemark.receipts.receipt import JOURNAL, RECEIPT, sha256_file
 
 SIGNATURE = f"{verify.MANIFEST}.sig"
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from prunemark.formats.journal import Journal
+from prunemark.formats.receipt import RECEIPT, options
 from prunemark.page.packed import Interned
 from prunemark.page.supplement import Evidence
-from prunemark.receipts.receipt import RECEIPT, flags, options
 
 JOURNAL = ("commit", "code_differs_from_commit", "host", "cpu", "cpu_capability", "cores", "python", "versions")
 Files = dict[str, tuple[int, str]]
@@ -23,27 +24,27 @@ def packed_chains(evidence: Evidence) -> dict[str, Any]:
     code, sets, surroundings, outside = Interned(), Interned(), Interned(), Interned()
     numbers: Files = {}
     for folder, (receipt, digest) in evidence.receipts.items():
-        for name, sha in (receipt["outputs"] | {f"{folder}/{RECEIPT}": digest}).items():
+        for name, sha in (receipt.outputs | {f"{folder}/{RECEIPT}": digest}).items():
             numbers[name] = (len(numbers), sha)
     packed = []
     for folder, (receipt, digest) in evidence.receipts.items():
-        pairs = options(receipt["parameters"])
+        pairs = options(receipt.parameters)
         values = [~steps[value] if value in steps else words(value) for _, value in pairs]
-        written = [*receipt["outputs"].values(), digest]
-        read = [read_file(name, sha, numbers, outside) for name, sha in receipt["inputs"].items()]
+        written = [*receipt.outputs.values(), digest]
+        read = [read_file(name, sha, numbers, outside) for name, sha in receipt.inputs.items()]
         entry: dict[str, Any] = {
             "at": folder.removeprefix("data/"),
-            "is": words(receipt["stage"]),
+            "is": words(receipt.stage),
             "o": [choices(tuple(name for name, _ in pairs)), *values],
-            "w": patterns(tuple(names(name.removeprefix(f"{folder}/")) for name in receipt["outputs"])),
+            "w": patterns(tuple(names(name.removeprefix(f"{folder}/")) for name in receipt.outputs)),
             "h": "".join(written),
             "r": read,
-            "c": sets(tuple(code(pair) for pair in receipt["code"].items())),
+            "c": sets(tuple(code(pair) for pair in receipt.code.items())),
         }
-        if receipt["seed"] is not None:
-            entry["seed"] = receipt["seed"]
-        if receipt["command"] != f"prunemark {receipt['stage']} {flags(receipt['parameters'])}":
-            entry["command"] = receipt["command"]
+        if receipt.seed is not None:
+            entry["seed"] = receipt.seed
+        if not receipt.says_its_command:
+            entry["command"] = receipt.command
         if folder in evidence.journals:
             entry["j"] = journal(evidence.journals[folder], surroundings)
         packed.append(entry)
@@ -69,8 +70,8 @@ def read_file(name: str, sha: str, numbers: Files, outside: Interned) -> Any:
     return number if written == sha else [number, sha]
 
 
-def journal(entry: dict[str, Any], surroundings: Interned) -> list[Any]:
+def journal(entry: Journal, surroundings: Interned) -> list[Any]:
     """Where and with what (a number), when, and for how long."""
-    facts = {name: entry.get(name) for name in JOURNAL}
-    facts["versions"] = " ".join(f"{name} {version}" for name, version in sorted(entry.get("versions", {}).items()))
-    return [surroundings(tuple(facts.values())), entry.get("started"), entry.get("seconds")]
+    facts = {name: getattr(entry, name) for name in JOURNAL}
+    facts["versions"] = " ".join(f"{name} {version}" for name, version in sorted(entry.versions.items()))
+    return [surroundings(tuple(facts.values())), entry.started, entry.seconds]

@@ -16,6 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from prunemark import registry
+from prunemark.formats.conditions import Conditions
+from prunemark.formats.scores import Scores
 from prunemark.page import library, words
 from prunemark.page.cell_details import LARGEST_MATRIX, packed_cells
 from prunemark.page.chains import packed_chains
@@ -47,9 +49,9 @@ def render(
     rows: list[Row],
     summaries: list[Summary],
     landmarks: list[Entry],
-    contents: dict[Point, dict[str, Any]],
+    contents: dict[Point, Scores],
     asked: dict[str, Any],
-    conditions: dict[str, Any],
+    conditions: Conditions,
     judged: dict[str, Any],
     evidence: Evidence | None = None,
 ) -> str:
@@ -57,7 +59,7 @@ def render(
     params.yaml, the conditions that `prunemark.stages.report.conditions` found, the content of claims.json, and what
     stands behind the scores.
     """
-    classes = {point.probe: content["classes"] for point, content in contents.items()}
+    classes = {point.probe: content.classes for point, content in contents.items()}
     book = Book(rows, summaries, classes, asked["utility_drop"])
     places = dict.fromkeys(panel_of(summary.measure.point) for summary in summaries)
     panels = [Panel(book, place, asked, conditions, number) for number, place in enumerate(places)]
@@ -91,7 +93,7 @@ def render(
         caveats=caveats(panels, rows, asked, classes),
         methods=list(words.method_entries(asked)),
         conditions=words.condition_rows(conditions),
-        matrices=any("agreement_matrix" in content for content in contents.values()),
+        matrices=any(content.agreement_matrix is not None for content in contents.values()),
         claims=claim_cards(judged),
         largest_matrix=LARGEST_MATRIX,
         library=Markup(library.script()),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from prunemark.formats.conditions import Timed
+from prunemark.formats.journal import Latency
 from prunemark.page.numbers import Number, Source, plural
 from prunemark.page.tables import WHOLE, Column, Group, Line, Panel
 
@@ -43,7 +45,7 @@ def sizes(panel: Panel) -> dict[str, Any]:
 def speeds(panel: Panel) -> dict[str, Any]:
     """Measured times by pruner, rate and form, with multiply-accumulates relative to the original beside them; empty
     where nothing was timed, and on downstream probes, whose encoders are the same."""
-    timed = panel.conditions.get("latency", {})
+    timed = panel.conditions.latency
     found = {p: timed[place] for p in panel.pruners if (place := f"{panel.dataset}/{panel.encoder}/{p}") in timed}
     if panel.probe != panel.dataset or not found:
         return {"groups": []}
@@ -51,16 +53,16 @@ def speeds(panel: Panel) -> dict[str, Any]:
     for batch in BATCHES:
         columns.append(Column(f"batch {batch}", "ms, median [quartiles]", lambda point: None))
         columns.append(Column("beside the original", "% of its time", lambda point: None))
-    groups = [Group(pruner, [], timed_lines(panel, pruner, facts["cells"])) for pruner, facts in found.items()]
-    half = any("bfloat16" in form for facts in found.values() for cell in facts["cells"].values() for form in cell)
+    groups = [Group(pruner, [], timed_lines(panel, pruner, facts.cells)) for pruner, facts in found.items()]
+    half = any("bfloat16" in form for facts in found.values() for cell in facts.cells.values() for form in cell)
     return {"columns": columns, "groups": groups, "machines": sorted(set(map(machine, found.values()))), "half": half}
 
 
-def machine(facts: dict[str, Any]) -> str:
-    return f"{facts['cpu']} ({facts['host']}) with {plural(facts['threads'], 'thread')} of PyTorch"
+def machine(facts: Timed) -> str:
+    return f"{facts.cpu} ({facts.host}) with {plural(facts.threads, 'thread')} of PyTorch"
 
 
-def timed_lines(panel: Panel, pruner: str, cells: dict[str, Any]) -> list[Line]:
+def timed_lines(panel: Panel, pruner: str, cells: Latency) -> list[Line]:
     """A line per rate and form, every time beside that of the original in the same precision."""
     place = f"scores/{panel.dataset}/{panel.encoder}/latency/{pruner}"
     source = Source(journals=place, note=MEASURED)

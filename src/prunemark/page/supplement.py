@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from prunemark.formats.journal import Journal
+from prunemark.formats.receipt import Receipt
 from prunemark.point import Point
 
 
@@ -18,8 +20,8 @@ class Evidence:
     predicted for each of these, through the frozen head.
     """
 
-    receipts: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
-    journals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    receipts: dict[str, tuple[Receipt, str]] = field(default_factory=dict)
+    journals: dict[str, Journal] = field(default_factory=dict)
     curves: dict[Point, list[dict[str, Any]]] = field(default_factory=dict)
     pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
     predictions: dict[Point, list[int]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from prunemark import registry
+from prunemark.formats.conditions import Conditions
 from prunemark.page.numbers import Book, Number, Source, counts, false_positives, plural
 from prunemark.point import Point
 from prunemark.results.table import Summary, pruners
@@ -53,9 +54,7 @@ class Column:
 class Panel:
     """All of one encoder on one dataset: its tables and its figures, in the order of params.yaml."""
 
-    def __init__(
-        self, book: Book, place: Point, asked: dict[str, Any], conditions: dict[str, Any], number: int
-    ) -> None:
+    def __init__(self, book: Book, place: Point, asked: dict[str, Any], conditions: Conditions, number: int) -> None:
         self.book, self.asked, self.conditions, self.number = book, asked, conditions, number
         self.place, self.dataset, self.encoder, self.probe = place, place.dataset, place.encoder, place.probe
         self.title = f"{self.dataset} / {self.encoder}" + ("" if self.probe == self.dataset else f" on {self.probe}")
@@ -182,7 +181,7 @@ class Panel:
     def cost(self, point: Point, scheme: str) -> Number | None:
         """What embedding the mark, or registering one key of the check, took, as the journals have it."""
         part = "" if scheme == point.watermark else f"/checks/{scheme}"
-        seconds = self.conditions["scheme_seconds"].get(f"{self.dataset}/{self.encoder}/{point.watermark}{part}")
+        seconds = self.conditions.scheme_seconds.get(f"{self.dataset}/{self.encoder}/{point.watermark}{part}")
         journals = f"marked/{self.dataset}/{self.encoder}/*/{point.watermark}/*{part}"
         return (
             None

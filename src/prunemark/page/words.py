@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prunemark import registry
+from prunemark.formats.conditions import Conditions
 from prunemark.metrics.intervals import upper_bound, wilson
 from prunemark.page.numbers import plural
 from prunemark.pruning.scopes import CHANNEL_SCOPES, SCOPES
@@ -55,17 +56,17 @@ def scope_words(asked: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 # What the journals hold of single steps stands in tables of its own.
-ELSEWHERE = ("scheme_seconds", "latency")
+ELSEWHERE = {"schema_number", "scheme_seconds", "latency"}
 
 
-def condition_rows(conditions: dict[str, Any]) -> list[tuple[str, str]]:
+def condition_rows(conditions: Conditions) -> list[tuple[str, str]]:
     """The journals' facts; without a commit nothing can be said about code that differs from it."""
-    facts = {name: fact for name, fact in conditions.items() if name not in ELSEWHERE}
-    if "None" in facts.get("commits", []):
-        facts["commits"] = [commit for commit in facts["commits"] if commit != "None"]
-        facts["commits"].append("no commit (some runs were made outside one)")
-        facts["code_differs_from_commit"] = facts.get("code_differs_from_commit") or "unknown for runs without a commit"
-    return [(name.replace("_", " "), words(value)) for name, value in facts.items()]
+    facts = conditions.model_dump(exclude=ELSEWHERE)
+    if "None" in conditions.commits:
+        known = [commit for commit in conditions.commits if commit != "None"]
+        facts["commits"] = [*known, "no commit (some runs were made outside one)"]
+        facts["code_differs_from_commit"] = conditions.code_differs_from_commit or "unknown for runs without a commit"
+    return [(name.replace("_", " "), words(value)) for name, value in sorted(facts.items())]
 
 
 def ends(k: int, n: int) -> str:

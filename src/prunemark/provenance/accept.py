@@ -11,6 +11,7 @@ from prunemark.disk.git import git
 from prunemark.engine import build, forkserver, lock
 from prunemark.engine.pending import Pending, pending_steps
 from prunemark.errors import PrunemarkError
+from prunemark.formats.receipt import read_receipt
 from prunemark.plan import grid
 from prunemark.plan.folders import Step, stage_of
 from prunemark.plan.params_file import read_params
@@ -19,7 +20,7 @@ from prunemark.provenance.replay_step import replay_step
 from prunemark.provenance.sample import drawn, most_wrong
 from prunemark.receipts import code_identity
 from prunemark.receipts.acceptance import Acceptance, Change, origins, write_acceptance
-from prunemark.receipts.chain import Break, read_receipt
+from prunemark.receipts.chain import Break
 
 CODE = ("src", "workflow", "Snakefile")
 
@@ -112,7 +113,7 @@ def changed_code(affected: list[Step]) -> list[Change]:
     changes: dict[str, Change] = {}
     origin = origins()
     for step in affected:
-        recorded = read_receipt(Path(step.folder))["code"]
+        recorded = read_receipt(Path(step.folder)).code
         for file, now in code_identity.identities(step.command, step.methods).items():
             before = origin(file, recorded[file])
             if before != origin(file, now):

@@ -6,13 +6,13 @@ import random
 from collections.abc import Iterator
 
 from prunemark.engine import forkserver
+from prunemark.formats.receipt import SCHEMA
 from prunemark.plan.folders import Step
 from prunemark.provenance.commits import Blobs, Receipts, whole_history
 from prunemark.provenance.replay import sources
 from prunemark.provenance.replay_step import replay_step
 from prunemark.receipts.acceptance import Acceptance, acceptances, faults, origins
 from prunemark.receipts.chain import Break
-from prunemark.receipts.receipt import SCHEMA
 
 
 def acceptance_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
@@ -21,9 +21,9 @@ def acceptance_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
     every = acceptances()
     names = {change.file for acceptance in every for change in acceptance.changes}
     blobs = Blobs({acceptance.commit for acceptance in every}, names)
-    outputs = {path: digest for receipt in receipts.values() for path, digest in receipt["outputs"].items()}
+    outputs = {path: digest for receipt in receipts.values() for path, digest in receipt.outputs.items()}
     origin = origins()
-    named = {(name, origin(name, digest)) for receipt in receipts.values() for name, digest in receipt["code"].items()}
+    named = {(name, origin(name, digest)) for receipt in receipts.values() for name, digest in receipt.code.items()}
     for acceptance in every:
         path = acceptance.path.as_posix()
         breaks += [Break(path, reason) for reason in contradictions(acceptance, outputs, blobs)]

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from prunemark.claims.file import read_claims
-from prunemark.disk.files import canonical_json, read_json
+from prunemark.disk.files import canonical_json
 from prunemark.disk.tensors import read_arrays
 from prunemark.engine.sweep import DATA, README, unexpected_files
 from prunemark.errors import PrunemarkError
+from prunemark.formats.conditions import Conditions
+from prunemark.formats.receipt import Receipt, read_receipt
+from prunemark.formats.scores import SCHEMA, Scores
+from prunemark.formats.written import read
 from prunemark.plan import folders, grid
 from prunemark.plan.params import Params
 from prunemark.provenance.acceptance_checks import acceptance_breaks
@@ -21,7 +25,7 @@ from prunemark.provenance.commits import Receipts, code_breaks, unlike_head
 from prunemark.provenance.external import External
 from prunemark.provenance.irregular import irregular_entries
 from prunemark.receipts import code_identity
-from prunemark.receipts.chain import Break, Claims, read_receipt, receipt_faults
+from prunemark.receipts.chain import Break, Claims, receipt_faults
 
 
 def audit(params: Params, steps: list[folders.Step]) -> tuple[list[Break], list[str]]:
@@ -70,24 +74,24 @@ def receipts(steps: list[folders.Step]) -> tuple[list[Break], Claims, Receipts]:
     return breaks, claims, found
 
 
-def asked_for(step: folders.Step, receipt: dict[str, Any]) -> list[Break]:
+def asked_for(step: folders.Step, receipt: Receipt) -> list[Break]:
     """Whether a receipt is that of the step: its stage and parameters, all inputs and outputs, all of its code."""
     path, breaks = step.folder.receipt, []
-    expected, found = step.parameters, receipt["parameters"]
-    if compact(expected) != compact(found):
-        names = [n for n in sorted({*expected, *found}) if expected.get(n) != found.get(n)]
-        asked = ", ".join(f"{name} = {expected.get(name)}" for name in names)
-        made = ", ".join(str(found.get(name)) for name in names)
-        breaks.append(Break("params.yaml", f"asks for {asked} where {path} was made with {made}"))
-    if receipt["stage"] != step.command:
-        breaks.append(Break(path, f"is of stage {receipt['stage']!r}, {step.command!r} is needed"))
-    if set(receipt["outputs"]) != set(step.folder.artefacts):
+    expected, recorded = step.parameters, receipt.parameters
+    if compact(expected) != compact(recorded):
+        names = [n for n in sorted({*expected, *recorded}) if expected.get(n) != recorded.get(n)]
+        now = ", ".join(f"{name} = {expected.get(name)}" for name in names)
+        then = ", ".join(str(recorded.get(name)) for name in names)
+        breaks.append(Break("params.yaml", f"asks for {now} where {path} was made with {then}"))
+    if receipt.stage != step.command:
+        breaks.append(Break(path, f"is of stage {receipt.stage!r}, {step.command!r} is needed"))
+    if set(receipt.outputs) != set(step.folder.artefacts):
         breaks.append(Break(path, "does not name exactly the outputs of its step"))
     needed = (*(folder.receipt for folder in step.reads), *step.files)
-    unread = [name for name in needed if name not in receipt["inputs"]]
+    unread = [name for name in needed if name not in receipt.inputs]
     if unread:
         breaks.append(Break(path, f"does not name its input {unread[0]}"))
-    if set(receipt["code"]) != set(code_identity.files(step.command, step.methods)):
+    if set(receipt.code) != set(code_identity.files(step.command, step.methods)):
         breaks.append(Break(path, "does not name exactly the code of its step"))
     return breaks
 
@@ -104,13 +108,13 @@ def recompute(params: Params, steps: list[folders.Step], claims: Claims) -> list
         return [Break(folders.CLAIMS, str(error).removeprefix(f"{folders.CLAIMS}: "))]
     try:
         for step in scored:
-            kept, again = read_json(Path(step.folder) / "scores.json"), rescore(step)
+            kept, again = read(Path(step.folder) / "scores.json", Scores).content(), rescore(step).content()
             if compact(kept) != compact(again):
                 claims.recomputed(f"{step.folder}/scores.json", sha256(canonical_json(again)), "samples.npz")
         before = [Path(step.folder) for stage in folders.STAGES[:-1] for step in grid.steps(params, stage)]
-        stated = read_json(Path(report) / "conditions.json")
+        stated = read(Path(report) / "conditions.json", Conditions)
         files = compose([Path(step.folder) for step in scored], asked, stated_claims, stated)
-        same = compact(conditions(before)) == compact(stated)
+        same = compact(conditions(before).content()) == compact(stated.content())
     except (PrunemarkError, KeyError, ValueError, TypeError, IndexError) as error:
         return [Break("data/scores", f"the report cannot be made again from it: {error}")]
     for name, content in files.items():
@@ -121,18 +125,20 @@ def recompute(params: Params, steps: list[folders.Step], claims: Claims) -> list
     return []
 
 
-def rescore(step: folders.Step) -> dict[str, Any]:
+def rescore(step: folders.Step) -> Scores:
     """The content of a scores.json from its samples; measured sizes are taken over, everything else is made again."""
-    from prunemark.results import scores
-    from prunemark.stages.evaluate import SCHEMA, score
+    from prunemark.results.scores import accuracy_rows
+    from prunemark.stages.evaluate import score
 
     folder, given = Path(step.folder), step.parameters
-    samples, old = read_arrays(folder / "samples.npz"), read_json(folder / "scores.json")
+    samples, old = read_arrays(folder / "samples.npz"), read(folder / "scores.json", Scores)
     if step.command == "control":
-        return {"schema": SCHEMA, "classes": old["classes"], "rows": scores.accuracy_rows(samples)}
+        return Scores.model_validate({"schema": SCHEMA, "classes": old.classes, "rows": accuracy_rows(samples)})
+    if old.sizes is None:
+        raise PrunemarkError(f"{folder}/scores.json: without sizes")
     original = Path(given["original"]) if "original" in given else None
     checks = [Path(check) for check in given["check"]]
-    return score(samples, original, Path(given["marked"]), checks, old["sizes"], old["classes"])
+    return score(samples, original, Path(given["marked"]), checks, old.sizes, old.classes)
 
 
 def compact(value: Any) -> str:

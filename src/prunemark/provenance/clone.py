@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from prunemark.errors import PrunemarkError
+from prunemark.formats.journal import journal_path
 from prunemark.plan.folders import Step
 from prunemark.provenance import own_process
-from prunemark.provenance.commits import could_be, git_state
+from prunemark.provenance.commits import could_be, journal_of
 from prunemark.receipts.chain import Break
-from prunemark.receipts.receipt import journal_path
 
 CACHE = "prunemark-audit"
 
@@ -60,7 +60,8 @@ def audit_clone(
 def the_commit(last: Step) -> str:
     """The commit of the step that was made last. Earlier steps may name earlier ones, since only what changed runs
     again: whether their code is that of this commit too, the audit in the clone says."""
-    commit = (git_state(Path(last.folder)) or (None, False))[0]
+    entry = journal_of(Path(last.folder))
+    commit = entry.commit if entry else None
     if commit is None or not could_be(commit):
         raise PrunemarkError(f"{journal_path(Path(last.folder))}: names no commit; a clone needs the one that made it")
     return commit

@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 import re
 from pathlib import Path
-from typing import Any
 
-from prunemark.disk.files import read_json
 from prunemark.disk.git import git
 from prunemark.errors import PrunemarkError
+from prunemark.formats.journal import Journal, journal_path
+from prunemark.formats.receipt import RECEIPT, Receipt
+from prunemark.formats.written import read
 from prunemark.receipts.chain import Break
-from prunemark.receipts.receipt import RECEIPT, identity_for, journal_path
+from prunemark.receipts.recorder import identity_for
 
-Receipts = dict[str, dict[str, Any]]
+Receipts = dict[str, Receipt]
 COMMIT = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1, or SHA-256 where a repository is made with it
 
 
@@ -21,33 +22,34 @@ def code_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
     """Receipts, by folder, whose code is neither that of the commit nor declared as differing, and journals that name
     no commit which there can be; and notes that count what was declared and what could not be compared.
     """
-    found = {folder: git_state(Path(folder)) for folder in receipts}
-    breaks = [Break(journal_path(Path(folder)).as_posix(), "no journal entry, and only it names the code's commit")
-              for folder, state in found.items() if state is None]  # fmt: skip
-    breaks += [Break(journal_path(Path(folder)).as_posix(), f"names {state[0]!r:.60} as the commit: no hash of git's")
-               for folder, state in found.items() if state and not could_be(state[0])]  # fmt: skip
-    states = {folder: state for folder, state in found.items() if state and could_be(state[0])}
-    commits = {commit for commit, _ in states.values() if commit}
-    named = {name for receipt in receipts.values() for name in receipt["code"]}
-    blobs = Blobs(commits, named.union(*(journal_code(Path(folder)) for folder in states)))
+    entries = {folder: journal_of(Path(folder)) for folder in receipts}
+    paths = {folder: journal_path(Path(folder)).as_posix() for folder in receipts}
+    breaks = [Break(paths[folder], "no journal entry, and only it names the code's commit")
+              for folder, entry in entries.items() if entry is None]  # fmt: skip
+    breaks += [Break(paths[folder], f"names {entry.commit!r:.60} as the commit: no hash of git's")
+               for folder, entry in entries.items() if entry and not could_be(entry.commit)]  # fmt: skip
+    journals = {folder: entry for folder, entry in entries.items() if entry and could_be(entry.commit)}
+    commits = {entry.commit for entry in journals.values() if entry.commit}
+    named = {name for receipt in receipts.values() for name in receipt.code}
+    blobs = Blobs(commits, named.union(*(entry.code for entry in journals.values())))
     whole = whole_history()
     declared = unknown = 0
-    for folder, (commit, differs) in states.items():
+    for folder, entry in journals.items():
+        commit = entry.commit
         if commit not in blobs.commits and whole:
-            path = journal_path(Path(folder)).as_posix()
             what = f"commit {commit[:12]}, which is not in this repository" if commit else "no commit"
-            breaks.append(Break(path, f"names {what}, whose history is whole: the code cannot be compared"))
+            breaks.append(Break(paths[folder], f"names {what}, whose history is whole: the code cannot be compared"))
         elif commit is None or commit not in blobs.commits:
             unknown += 1
-        elif differs:
+        elif entry.code_differs_from_commit:
             declared += 1
         else:
-            receipt, bytes_of = receipts[folder], journal_code(Path(folder))
-            identity = functools.partial(blobs.identity, receipt["schema"], commit)
+            receipt = receipts[folder]
+            identity = functools.partial(blobs.identity, receipt.schema_number, commit)
             reason = f"names code that is neither that of commit {commit[:12]} nor declared as differing"
             for path, code, here in (
-                (f"{folder}/{RECEIPT}", receipt["code"], identity),
-                (journal_path(Path(folder)).as_posix(), bytes_of, functools.partial(blobs.identity, 1, commit)),
+                (f"{folder}/{RECEIPT}", receipt.code, identity),
+                (paths[folder], entry.code, functools.partial(blobs.identity, 1, commit)),
             ):
                 other = sorted(name for name, digest in code.items() if here(name) != digest)
                 if other:
@@ -80,7 +82,7 @@ def unlike_head(path: Path) -> tuple[list[Break], list[str]]:
 
 def could_be(commit: str | None) -> bool:
     """Whether a journal may name this as its commit: a whole hash, or none outside of a checkout."""
-    return commit is None or (isinstance(commit, str) and COMMIT.fullmatch(commit) is not None)
+    return commit is None or COMMIT.fullmatch(commit) is not None
 
 
 def whole_history() -> bool:
@@ -92,22 +94,12 @@ def whole_history() -> bool:
     return done.returncode == 0 and done.stdout.startswith(b"false\n")
 
 
-def git_state(folder: Path) -> tuple[str | None, bool] | None:
-    """The commit that a folder's journal names and whether it declares a difference; ``None``: none can be read."""
+def journal_of(folder: Path) -> Journal | None:
+    """The journal entry of a folder; ``None``: none can be read."""
     try:
-        entry = read_json(journal_path(folder))
-        return entry["commit"], bool(entry["code_differs_from_commit"])
-    except (PrunemarkError, KeyError, TypeError):
+        return read(journal_path(folder), Journal)
+    except PrunemarkError:
         return None
-
-
-def journal_code(folder: Path) -> dict[str, str]:
-    """The SHA-256 of all source files that a step loaded, as its journal entry says; older ones say nothing of it."""
-    try:
-        code: dict[str, str] = dict(read_json(journal_path(folder)).get("code", {}))
-    except (PrunemarkError, AttributeError, TypeError, ValueError):
-        return {}
-    return code
 
 
 class Blobs:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from prunemark.errors import PrunemarkError
+from prunemark.formats.receipt import read_receipt
 from prunemark.plan.folders import FOLDERS, Step
 from prunemark.point import CELL, Point
-from prunemark.receipts.chain import read_receipt
 
 RESULTS = Path("data/report/results.csv")
 
@@ -75,7 +75,6 @@ class Dependents:
 
     def code(self, folder: str) -> dict[str, str]:
         try:
-            found: dict[str, str] = read_receipt(Path(folder))["code"]
+            return read_receipt(Path(folder)).code
         except PrunemarkError:
             return {}
-        return found

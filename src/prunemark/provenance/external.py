@@ -11,13 +11,13 @@ from pathlib import Path
 
 from prunemark.engine import tracking
 from prunemark.errors import PrunemarkError
+from prunemark.formats.receipt import RECEIPT
 from prunemark.plan import grid
 from prunemark.plan.params import Params
 from prunemark.plan.params_file import read_params
 from prunemark.provenance import own_process
 from prunemark.provenance.dvc_files import altered_files
 from prunemark.receipts.chain import Break
-from prunemark.receipts.receipt import RECEIPT
 
 Checked = tuple[list[Break], str]
 SOURCES = "src"

@@ -7,7 +7,6 @@ commit have one lineage. It reads receipts and journals alone; whether the artef
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,9 @@ from typing import Any
 
 from prunemark.disk.files import canonical_json
 from prunemark.errors import PrunemarkError
-from prunemark.receipts.chain import FIELDS
-from prunemark.receipts.receipt import RECEIPT, SCHEMAS, journal_path
+from prunemark.formats.journal import Journal, journal_path
+from prunemark.formats.receipt import RECEIPT, Receipt
+from prunemark.formats.written import parse
 
 # The content of a file by its name in the repository, or None where there is none.
 Read = Callable[[str], bytes | None]
@@ -27,9 +27,6 @@ JOURNAL_FACTS = (
     "started", "seconds", "host", "cpu", "cpu_capability", "cores", "python", "versions", "commit",
     "code_differs_from_commit", "peak_memory_bytes",
 )  # fmt: skip
-# What an answer in words says of a step, beside its receipt's fields, of which these hold names.
-SHOWN = {"started", "host", "cpu", "cpu_capability", "python", "versions", "commit", "code_differs_from_commit"}
-MAPPINGS = {"parameters", "inputs", "outputs", "code"}
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,8 @@ class Step:
     folder: str
     role: str
     main: bool
-    receipt: dict[str, Any]
-    journal: dict[str, Any]
+    receipt: Receipt
+    journal: Journal | None
     sha256: str
 
     @property
@@ -53,14 +50,9 @@ class Step:
         return f"{self.folder}/{RECEIPT}"
 
     @property
-    def parents(self) -> list[str]:
-        """The folders of the steps that it read, in the order of their names."""
-        return [name.removesuffix(f"/{RECEIPT}") for name in self.receipt["inputs"] if is_receipt(name)]
-
-    @property
     def code_sha256(self) -> str:
         """One hash for all code that ran: of its files' names and hashes."""
-        return hashlib.sha256(canonical_json(self.receipt["code"]).encode()).hexdigest()
+        return hashlib.sha256(canonical_json(self.receipt.code).encode()).hexdigest()
 
     @property
     def recompute(self) -> str:
@@ -69,11 +61,10 @@ class Step:
 
     def facts(self) -> dict[str, Any]:
         """Everything of the step for machines, with full hashes."""
-        receipt = {name: self.receipt[name] for name in ("stage", "command", "seed", "parameters", "inputs", "outputs")}
-        made = {name: self.journal.get(name) for name in JOURNAL_FACTS}
-        code = {"code": self.receipt["code"], "code_sha256": self.code_sha256}
+        receipt = self.receipt.model_dump(exclude={"schema_number"})
+        made = {name: getattr(self.journal, name, None) for name in JOURNAL_FACTS}
         named = {"folder": self.folder, "role": self.role, "main": self.main, "receipt_sha256": self.sha256}
-        return {**named, **receipt, **code, **made, "recompute": self.recompute}
+        return {**named, **receipt, "code_sha256": self.code_sha256, **made, "recompute": self.recompute}
 
 
 @dataclass
@@ -98,23 +89,23 @@ def lineage(read: Read, folder: str) -> Lineage:
     first = read_step(read, folder)
     if first is None:
         raise PrunemarkError(f"{folder}/{RECEIPT}: no such file; a lineage begins with a receipt")
-    found, breaks = {folder: first}, dict[str, None]()
+    steps_by_folder, breaks = {folder: first}, dict[str, None]()
     queue = [first]
     while queue:
         step = queue.pop()
-        for parent in step.parents:
-            expected = step.receipt["inputs"][f"{parent}/{RECEIPT}"]
-            if parent not in found:
-                made = read_step(read, parent, role_of(step, parent))
-                if made is None:
+        for parent in step.receipt.parents:
+            expected = step.receipt.inputs[f"{parent}/{RECEIPT}"]
+            if parent not in steps_by_folder:
+                reached = read_step(read, parent, role_of(step, parent))
+                if reached is None:
                     breaks[f"{parent}/{RECEIPT}: missing; {step.path} names it"] = None
                     continue
-                found[parent] = made
-                queue.append(made)
-            if found[parent].sha256 != expected:
+                steps_by_folder[parent] = reached
+                queue.append(reached)
+            if steps_by_folder[parent].sha256 != expected:
                 breaks[f"{parent}/{RECEIPT}: not the one that {step.path} has read"] = None
-    main = set(back(found, folder))
-    ordered = [found[name] for name in downwards(found, folder)]
+    main = set(back(steps_by_folder, folder))
+    ordered = [steps_by_folder[name] for name in downwards(steps_by_folder, folder)]
     steps = [Step(s.folder, s.role, s.folder in main, s.receipt, s.journal, s.sha256) for s in ordered]
     return Lineage(steps, list(breaks))
 
@@ -129,39 +120,15 @@ def read_step(read: Read, folder: str, role: str = "") -> Step | None:
     raw = read(path)
     if raw is None:
         return None
-    receipt = fields(raw)
-    if "schema" not in receipt:
-        raise PrunemarkError(f"{path}: not a receipt: no JSON object with a schema")
-    if receipt["schema"] not in SCHEMAS:
-        raise PrunemarkError(
-            f"{path}: schema {str(receipt['schema'])[:60]!r}; allowed: {' and '.join(map(str, SCHEMAS))}"
-        )
-    if lacks := FIELDS - set(receipt) or {name for name in MAPPINGS if not isinstance(receipt[name], dict)}:
-        raise PrunemarkError(f"{path}: not a receipt: without {', '.join(sorted(lacks))}")
-    journal = journal_path(Path(folder)).as_posix()
-    entry = fields(written) if (written := read(journal)) is not None else {}
-    if written is not None and (lacks := SHOWN - set(entry)):
-        raise PrunemarkError(f"{journal}: not a journal entry: no JSON object with {', '.join(sorted(lacks))}")
-    return Step(folder, role, True, receipt, entry, hashlib.sha256(raw).hexdigest())
-
-
-def fields(raw: bytes) -> dict[str, Any]:
-    """The fields of a JSON object; none where it is not one."""
-    try:
-        found = json.loads(raw)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def is_receipt(name: str) -> bool:
-    """Whether an input is the receipt of another step."""
-    return name.startswith("data/") and name.endswith(f"/{RECEIPT}") and not name.startswith("data/journal/")
+    name = journal_path(Path(folder)).as_posix()
+    entry = read(name)
+    journal = None if entry is None else parse(entry, Journal, name)
+    return Step(folder, role, True, parse(raw, Receipt, path), journal, hashlib.sha256(raw).hexdigest())
 
 
 def role_of(step: Step, parent: str) -> str:
     """The parameter by which a step names a folder that it read."""
-    for name, value in step.receipt["parameters"].items():
+    for name, value in step.receipt.parameters.items():
         if value == parent or (isinstance(value, list) and parent in value):
             return str(name)
     return "input"
@@ -172,8 +139,9 @@ def back(found: dict[str, Step], folder: str) -> Iterator[str]:
     here: str | None = folder
     while here in found:
         yield here
-        parameters = found[here].receipt["parameters"]
-        here = next((parameters[name] for name in BACK if parameters.get(name) in found), None)
+        parameters = found[here].receipt.parameters
+        named = (parameters.get(name) for name in BACK)
+        here = next((value for value in named if isinstance(value, str) and value in found), None)
 
 
 def downwards(found: dict[str, Step], folder: str) -> list[str]:
@@ -182,7 +150,7 @@ def downwards(found: dict[str, Step], folder: str) -> list[str]:
 
     def visit(name: str) -> None:
         if name in found and name not in done:
-            for parent in found[name].parents:
+            for parent in found[name].receipt.parents:
                 visit(parent)
             done[name] = None
 

@@ -20,16 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunemark.disk.files import read_json
+from prunemark.disk.files import sha256_file
 from prunemark.engine import forkserver
 from prunemark.errors import PrunemarkError
+from prunemark.formats.journal import Journal, journal_path
+from prunemark.formats.receipt import Receipt, command_of, read_receipt
+from prunemark.formats.scores import Scores
+from prunemark.formats.written import read
 from prunemark.plan.folders import Step
 from prunemark.provenance import own_process
 from prunemark.provenance.sample import drawn, most_wrong
 from prunemark.provenance.tolerances import first_difference
 from prunemark.receipts.acceptance import origins
-from prunemark.receipts.chain import Break, read_receipt
-from prunemark.receipts.receipt import flags, journal_path, sha256_file
+from prunemark.receipts.chain import Break
 
 # Equal ones of these give equal bytes.
 SAME_VERSIONS = ("torch", "numpy", "safetensors")
@@ -139,11 +142,11 @@ def link_inputs(step: Step, scratch: Path) -> str:
     Raises:
         PrunemarkError: the recorded command is not the one that params.yaml asks for.
     """
-    recorded = read_json(Path(step.folder.receipt))
-    asked = f"prunemark {step.command} {flags(step.parameters)}"
-    if recorded["command"] != asked:
+    recorded = read_receipt(Path(step.folder))
+    asked = command_of(step.command, step.parameters)
+    if recorded.command != asked:
         raise PrunemarkError(f"replay: its command is not {asked}")
-    for name in recorded["inputs"]:
+    for name in recorded.inputs:
         link, source = scratch / name, Path(name).absolute()
         if name.startswith("data/") and not link.exists():
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -151,10 +154,10 @@ def link_inputs(step: Step, scratch: Path) -> str:
     return asked
 
 
-def accepted_for(receipt: dict[str, Any]) -> dict[str, Any]:
+def accepted_for(receipt: Receipt) -> Receipt:
     """A receipt with its code as it was accepted."""
     origin = origins()
-    return receipt | {"code": {name: origin(name, digest) for name, digest in receipt["code"].items()}}
+    return receipt.model_copy(update={"code": {name: origin(name, digest) for name, digest in receipt.code.items()}})
 
 
 def same_kind(step: Step, scratch: Path) -> bool:
@@ -162,13 +165,13 @@ def same_kind(step: Step, scratch: Path) -> bool:
     path = journal_path(Path(step.folder))
     before, now = (
         {
-            "cpu": entry["cpu"],
-            "capability": entry["cpu_capability"],
-            "python": entry["python"],
-            "versions": [entry["versions"].get(name) for name in SAME_VERSIONS],
-            "device": entry["measured"].get("device", "cpu"),
+            "cpu": entry.cpu,
+            "capability": entry.cpu_capability,
+            "python": entry.python,
+            "versions": [entry.versions.get(name) for name in SAME_VERSIONS],
+            "device": entry.measured.device or "cpu",
         }
-        for entry in (read_json(path), read_json(scratch / path))
+        for entry in (read(path, Journal), read(scratch / path, Journal))
     )
     return before == now and now["device"] == "cpu"
 
@@ -177,7 +180,7 @@ def compared(step: Step, scratch: Path, exact: bool) -> list[Break]:
     """Bytes of outputs and receipt; elsewhere the rows of a scores file."""
     scores = f"{step.folder}/scores.json"
     kept = "scores.json" in step.folder.names
-    before, now = (read_json(base / scores)["rows"] if kept else [] for base in (Path(), scratch))
+    before, now = (read(base / scores, Scores).rows if kept else [] for base in (Path(), scratch))
     difference = first_difference(before, now, exact)
     if not exact:
         return [Break(scores, f"replayed, {difference}, beyond tolerance")] if difference else []

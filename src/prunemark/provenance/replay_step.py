@@ -9,14 +9,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from prunemark.disk.files import read_json
+from prunemark.disk.files import read_json, sha256_file
 from prunemark.errors import PrunemarkError
+from prunemark.formats.receipt import read_receipt
 from prunemark.plan.folders import Step
 from prunemark.provenance import own_process
 from prunemark.provenance.replay import execute, link_inputs
 from prunemark.receipts.acceptance import Replay
-from prunemark.receipts.chain import Break, read_receipt
-from prunemark.receipts.receipt import sha256_file
+from prunemark.receipts.chain import Break
 
 CHECKPOINTS = ".prunemark/checkpoints/*/last.json"
 LEARNED = ("loss", "learning_rate")
@@ -44,7 +44,7 @@ def replay_step(step: Step, environment: dict[str, str], whole: bool) -> Replaye
                 [Break(step.folder.receipt, str(error))], Replay(folder=step.folder, epochs=0, outputs={})
             )
         outputs = {path: sha256_file(scratch / path) for path in step.folder.artefacts}
-        recorded = read_receipt(Path(step.folder))["outputs"]
+        recorded = read_receipt(Path(step.folder)).outputs
         breaks = [Break(path, "replayed, it has other bytes") for path in outputs if outputs[path] != recorded[path]]
         return ReplayedStep(breaks, Replay(folder=str(step.folder), epochs=0, outputs=outputs))
 

@@ -7,6 +7,7 @@ tolerance applies: bytes are compared.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # By unit: absolute, and relative to the recorded value; the wider counts. p-values follow from counts held here.
@@ -30,14 +31,14 @@ TOLERANCES: dict[str, tuple[float, float]] = {
     "bytes": (0.0, 0.01),
     "p-value": (1.0, 0.0),
 }
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 
 
 def named(row: Row) -> str:
     return " ".join(filter(None, (row["metric"], row.get("head"), row.get("check"))))
 
 
-def first_difference(recorded: list[Row], replayed: list[Row], exact: bool) -> str | None:
+def first_difference(recorded: Sequence[Row], replayed: Sequence[Row], exact: bool) -> str | None:
     """The first row that is not the recorded one, ``exact`` or within the tolerance of its unit; in words."""
     if [named(row) for row in recorded] != [named(row) for row in replayed]:
         return "its rows are other ones"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prunemark.errors import PrunemarkError
-from prunemark.provenance.lineage import Step, is_receipt, read_step
+from prunemark.provenance.lineage import Step, read_step
 from prunemark.questions.sources import REPORT, Run
 from prunemark.receipts.differences import parameter_changes
 
@@ -44,23 +44,23 @@ class Chains:
         before, after = self.pair(folder)
         if before is None or after is None:
             absent = [run.name for run, step in zip(self.runs, (before, after), strict=True) if step is None]
-            stage = next((step.receipt["stage"] for step in (before, after) if step), "")
+            stage = next((step.receipt.stage for step in (before, after) if step), "")
             return (Cause(f"no {folder} in {' and '.join(absent)}", stage, folder),)
         if before.sha256 == after.sha256:
             return ()
         found: dict[Cause, None] = {}
         if folder != REPORT:
-            for parent in sorted({*before.parents, *after.parents}, key=depth):
+            for parent in sorted({*before.receipt.parents, *after.receipt.parents}, key=depth):
                 if self.differs(parent):
                     found |= dict.fromkeys(self.causes(parent))
-        own = [Cause(reason, after.receipt["stage"], folder) for reason in differences(before, after)]
-        if not own and not found and before.receipt["outputs"] != after.receipt["outputs"]:
-            own = [Cause(surroundings(before, after), after.receipt["stage"], folder)]
+        own = [Cause(reason, after.receipt.stage, folder) for reason in differences(before, after)]
+        if not own and not found and before.receipt.outputs != after.receipt.outputs:
+            own = [Cause(surroundings(before, after), after.receipt.stage, folder)]
         return (*found, *(cause for cause in own if cause not in found))
 
     def differs(self, folder: str) -> bool:
         before, after = self.pair(folder)
-        return before is None or after is None or before.receipt["outputs"] != after.receipt["outputs"]
+        return before is None or after is None or before.receipt.outputs != after.receipt.outputs
 
     def same_scores(self, folder: str) -> bool:
         """Whether both runs have the same scores file in a folder."""
@@ -68,7 +68,7 @@ class Chains:
         if before is None or after is None:
             return False
         name = f"{folder}/scores.json"
-        return bool(before.receipt["outputs"].get(name) == after.receipt["outputs"].get(name))
+        return before.receipt.outputs.get(name) == after.receipt.outputs.get(name)
 
     def of_row(self, folder: str) -> tuple[Cause, ...]:
         """Why a reported number of a scores folder differs: by its chain or, where that gave the same scores, by the
@@ -87,19 +87,19 @@ def depth(folder: str) -> tuple[int, str]:
 
 def differences(before: Step, after: Step) -> Iterator[str]:
     """What differs between two runs of one step by itself: parameters, files from outside of the chain, code."""
-    yield from parameter_changes(before.receipt["parameters"], after.receipt["parameters"], OWN)
-    kinds = [("inputs", "input ")]
-    if before.receipt["schema"] == after.receipt["schema"]:
-        kinds.append(("code", ""))
-    else:
+    old, new = before.receipt, after.receipt
+    yield from parameter_changes(old.parameters, new.parameters, OWN)
+    alike = old.schema_number == new.schema_number
+    if not alike:
         yield "receipts of two schemas, whose code cannot be compared"
-    for kind, say in kinds:
-        old, new = before.receipt[kind], after.receipt[kind]
-        for name in sorted({*old, *new}):
-            chained = kind == "inputs" and (is_receipt(name) or name.startswith("data/"))
-            if old.get(name) != new.get(name) and not chained:
-                how = "differs" if name in old and name in new else "is gone" if name in old else "is new"
-                yield f"{say}{name} {how}"
+    yield from (f"input {line}" for line in hash_changes(old.inputs, new.inputs) if not line.startswith("data/"))
+    yield from hash_changes(old.code, new.code) if alike else ()
+
+
+def hash_changes(old: dict[str, str], new: dict[str, str]) -> Iterator[str]:
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            yield f"{name} {'differs' if name in old and name in new else 'is gone' if name in old else 'is new'}"
 
 
 def surroundings(before: Step, after: Step) -> str:
@@ -113,5 +113,5 @@ def surroundings(before: Step, after: Step) -> str:
 
 
 def entries(step: Step, name: str) -> list[tuple[str, str]]:
-    value = step.journal.get(name)
+    value = getattr(step.journal, name, None)
     return list(value.items()) if isinstance(value, dict) else [(name, str(value))] if value is not None else []

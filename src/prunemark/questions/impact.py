@@ -70,13 +70,13 @@ def impact(question: str) -> Impact:
     run, steps = open_run(Path(".")), grid.all_steps(read_params())
     made = {s.folder: s for s in (read_step(run.read, str(step.folder)) for step in steps) if s}
     path = named_path(question)
-    named = {name for step in made.values() for name in (*step.receipt["code"], *touched(step))} | {"params.yaml"}
+    named = {name for step in made.values() for name in (*step.receipt.code, *touched(step))} | {"params.yaml"}
     asked = sorted({path} & named or {name for name in named if path == "." or name.startswith(f"{path}/")})
     if asked:
         causes = {folder: [name for name in asked if depends(step, name)] for folder, step in made.items()}
         begins = {folder: names for folder, names in causes.items() if names}
     elif (commit := commit_of(question)) is not None:
-        ran = {name for step in made.values() for name in step.receipt["code"]}
+        ran = {name for step in made.values() for name in step.receipt.code}
         begins, path = differing(made, Blobs({commit}, ran), commit), ""
     elif not path.startswith(("/", "../")) and Path(path).exists():
         begins = {}
@@ -86,7 +86,7 @@ def impact(question: str) -> Impact:
         raise PrunemarkError(f"{question}: no commit, and no receipt names such a file{meant}")
     assembled = begins.pop("data/report", [])
     graph = Dependents(steps)
-    stale = {folder: made[folder].receipt["stage"] for folder in graph.descendants(begins) if folder in made}
+    stale = {folder: made[folder].receipt.stage for folder in graph.descendants(begins) if folder in made}
     if assembled:
         stale["data/report"] = "report"
     rows = [(i + FIRST_LINE, row) for i, row in enumerate(run.rows) if folder_of(row) in stale]
@@ -103,19 +103,19 @@ def named_path(question: str) -> str:
 
 def touched(step: Step) -> list[str]:
     """What a step read or wrote, and its own receipt."""
-    return [*step.receipt["inputs"], *step.receipt["outputs"], step.path]
+    return [*step.receipt.inputs, *step.receipt.outputs, step.path]
 
 
 def depends(step: Step, path: str) -> bool:
     """Whether a step's result depends on a file: it ran it, read or wrote it, or took its parameters from it."""
-    return path in step.receipt["code"] or path in touched(step) or path == "params.yaml"
+    return path in step.receipt.code or path in touched(step) or path == "params.yaml"
 
 
 def differing(made: dict[str, Step], blobs: Blobs, commit: str) -> dict[str, list[str]]:
     """The steps that ran a file which means something else at the commit, or is not there, with these files."""
     found = {}
     for folder, step in made.items():
-        schema, code = step.receipt["schema"], step.receipt["code"]
+        schema, code = step.receipt.schema_number, step.receipt.code
         files = [name for name, digest in code.items() if blobs.identity(schema, commit, name) != digest]
         if files:
             found[folder] = files

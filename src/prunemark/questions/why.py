@@ -118,9 +118,9 @@ def checked(run: Run, folder: str) -> Lineage:
         found.breaks.append(f"{REPORT}/receipt.json: missing, so nothing says which scores the report has read")
         return found
     scores = f"{folder}/scores.json"
-    if report.receipt["inputs"].get(scores) != found.steps[0].receipt["outputs"].get(scores):
+    if report.receipt.inputs.get(scores) != found.steps[0].receipt.outputs.get(scores):
         found.breaks.append(f"{scores}: not the one that the report has read")
-    if report.receipt["outputs"].get(RESULTS) != hashlib.sha256(run.read(RESULTS) or b"").hexdigest():
+    if report.receipt.outputs.get(RESULTS) != hashlib.sha256(run.read(RESULTS) or b"").hexdigest():
         found.breaks.append(f"{RESULTS}: not as the report has written it")
     return found
 

@@ -10,7 +10,7 @@ from prunemark.errors import PrunemarkError
 from prunemark.plan import grid
 from prunemark.plan.folders import FOLDERS, STAGES, Step
 from prunemark.plan.params_file import read_params
-from prunemark.provenance.commits import git_state
+from prunemark.provenance.commits import journal_of
 
 MOST_GROUPS = 10
 MOST_REASONS = 4
@@ -64,6 +64,6 @@ def described(group: list[Pending]) -> Iterator[str]:
     if len(first.reasons) > MOST_REASONS:
         yield f"  and {len(first.reasons) - MOST_REASONS} more"
     code = [reason.partition(" ")[0] for reason in first.reasons if "changed meaning" in reason]
-    commit = (git_state(Path(first.step.folder)) or (None, False))[0] if code else None
-    if commit:
-        yield f"  $ git diff {commit[:12]} -- {' '.join(code[:MOST_REASONS])}"
+    entry = journal_of(Path(first.step.folder)) if code else None
+    if entry and entry.commit:
+        yield f"  $ git diff {entry.commit[:12]} -- {' '.join(code[:MOST_REASONS])}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from prunemark.formats.receipt import is_receipt
 from prunemark.point import CELL
-from prunemark.provenance.lineage import Lineage, Step, is_receipt
+from prunemark.provenance.lineage import Lineage, Step
 from prunemark.questions import mlflow_runs as tracked
 from prunemark.questions.appearances import Place
 from prunemark.questions.sources import RESULTS, Row
@@ -83,7 +84,7 @@ def lineage_lines(found: Lineage, answer: Answer, told: set[str]) -> Iterator[st
     """The steps from the scores back to the raw data; those that are in ``told`` already, in a line."""
     held = tracked.runs(answer.run.database, (step.sha256 for step in found.steps))
     roles = {step.folder: step.role for step in found.steps}
-    repeated = [step.receipt["stage"] for step in found.main if step.folder in told]
+    repeated = [step.receipt.stage for step in found.main if step.folder in told]
     for step in found.main:
         if step.folder not in told:
             yield from step_lines(step, roles, held.get(step.sha256))
@@ -102,32 +103,32 @@ def lineage_lines(found: Lineage, answer: Answer, told: set[str]) -> Iterator[st
 
 def step_lines(step: Step, roles: dict[str, str], mlflow_run: str | None) -> Iterator[str]:
     receipt = step.receipt
-    seed = "" if receipt["seed"] is None else f", seed {receipt['seed']}"
-    yield f"  {receipt['stage']}{seed}: {made(step)}"
-    yield f"    $ {receipt['command']}"
-    yield f"    in   {hashes(receipt['inputs'], roles)}"
-    yield f"    out  {hashes(receipt['outputs'], {step.folder: ''})}"
+    seed = "" if receipt.seed is None else f", seed {receipt.seed}"
+    yield f"  {receipt.stage}{seed}: {made(step)}"
+    yield f"    $ {receipt.command}"
+    yield f"    in   {hashes(receipt.inputs, roles)}"
+    yield f"    out  {hashes(receipt.outputs, {step.folder: ''})}"
     tail = f"; MLflow run {mlflow_run}" if mlflow_run else ""
-    yield f"    code {plural(len(receipt['code']), 'file')}, together {step.code_sha256[:SHORT]}{versions(step)}{tail}"
+    yield f"    code {plural(len(receipt.code), 'file')}, together {step.code_sha256[:SHORT]}{versions(step)}{tail}"
 
 
 def made(step: Step) -> str:
     """When, where and at which commit a step ran, as its journal says."""
     at = step.journal
-    if not at:
+    if at is None:
         return "no journal says when and where"
     commit = "outside of git"
-    if at["commit"]:
-        differs = "its code differs from it" if at["code_differs_from_commit"] else "code as committed"
-        commit = f"commit {at['commit'][:SHORT]}, {differs}"
-    cpu = f"{at['cpu']}, {at['cpu_capability']}" if at["cpu_capability"] else at["cpu"]
-    return f"{at['started']} on {at['host']} ({cpu}), {commit}"
+    if at.commit:
+        differs = "its code differs from it" if at.code_differs_from_commit else "code as committed"
+        commit = f"commit {at.commit[:SHORT]}, {differs}"
+    cpu = f"{at.cpu}, {at.cpu_capability}" if at.cpu_capability else at.cpu
+    return f"{at.started} on {at.host} ({cpu}), {commit}"
 
 
 def versions(step: Step) -> str:
-    if not step.journal:
+    if step.journal is None:
         return ""
-    used = {"python": step.journal["python"], **step.journal["versions"]}
+    used = {"python": step.journal.python, **step.journal.versions}
     return "; " + ", ".join(f"{name} {used[name]}" for name in ("python", "torch", "numpy") if name in used)
 
 

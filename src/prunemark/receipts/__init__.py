@@ -1,4 +1,4 @@
-"""The written formats and what they vouch for: receipts, journals, the identity of code, the chain of hashes.
+"""What the written formats vouch for: the recorder of a step, the identity of code, the chain of hashes.
 
-May import the plan, results, the disk and the registry.
+May import the plan, results, formats, the disk and the registry.
 """

@@ -7,28 +7,23 @@ to name the code that ran, and what plans or audits takes an accepted identity f
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from prunemark.disk.files import canonical_json, read_json, write_bytes
+from prunemark.disk.files import canonical_json, read_bytes, sha256
 from prunemark.errors import PrunemarkError
-from prunemark.receipts.receipt import JOURNAL
+from prunemark.formats.journal import JOURNAL
+from prunemark.formats.written import Written, parse, write
 
 ACCEPTED = JOURNAL / "accepted"
 DIGITS = 16
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Change(Strict):
+class Change(Written):
     """A source file and its identities, as receipts name it and as it is accepted for it."""
 
     file: str
@@ -36,7 +31,7 @@ class Change(Strict):
     after: str
 
 
-class Replay(Strict):
+class Replay(Written):
     """A step that was executed again. ``epochs``: of training, how many were compared by their losses alone; 0 where
     all outputs were compared, byte for byte. ``outputs``: their SHA-256."""
 
@@ -45,11 +40,13 @@ class Replay(Strict):
     outputs: dict[str, str]
 
 
-class Acceptance(Strict):
+class Acceptance(Written):
     """``commit``: that of the code. ``steps``: how many the change concerns. ``bound``: the percentage of them that may
     differ, with 95 % confidence. ``seed``: that the replayed steps were drawn with."""
 
-    schema_: Literal[1] = Field(alias="schema")
+    NOUN: ClassVar[str] = "an acceptance"
+
+    schema_number: Literal[1] = Field(alias="schema")
     reason: str = Field(min_length=1, max_length=500)
     commit: str
     changes: list[Change] = Field(min_length=1)
@@ -58,16 +55,16 @@ class Acceptance(Strict):
     seed: int = Field(ge=0)
     bound: float = Field(ge=0, le=100)
 
-    def content(self) -> bytes:
-        return canonical_json(self.model_dump(by_alias=True)).encode()
+    def encoded(self) -> bytes:
+        return canonical_json(self.content()).encode()
 
     @property
     def path(self) -> Path:
-        return ACCEPTED / f"{hashlib.sha256(self.content()).hexdigest()[:DIGITS]}.json"
+        return ACCEPTED / f"{sha256(self.encoded())[:DIGITS]}.json"
 
 
 def write_acceptance(acceptance: Acceptance) -> None:
-    write_bytes(acceptance.path, acceptance.content())
+    write(acceptance.path, acceptance)
 
 
 def read_acceptance(path: Path) -> Acceptance:
@@ -76,13 +73,9 @@ def read_acceptance(path: Path) -> Acceptance:
     Raises:
         PrunemarkError: it is none, or was edited since: its name is the hash of its content.
     """
-    content = read_json(path)
-    try:
-        acceptance = Acceptance.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise PrunemarkError(f"{path}: no acceptance: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
-    if acceptance.path != path or path.read_bytes() != acceptance.content():
+    raw = read_bytes(path)
+    acceptance = parse(raw, Acceptance, str(path))
+    if acceptance.path != path or raw != acceptance.encoded():
         raise PrunemarkError(f"{path}: edited since it was written: its name is not the hash of its content")
     return acceptance
 

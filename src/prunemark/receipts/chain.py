@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunemark.disk.files import canonical_json, read_json, write_json
+from prunemark.disk.files import read_json, sha256_file, write_json
 from prunemark.errors import PrunemarkError
+from prunemark.formats.receipt import RECEIPT, Receipt, read_receipt
 from prunemark.plan.folders import CLAIMS
 from prunemark.receipts.acceptance import origins
-from prunemark.receipts.receipt import RECEIPT, SCHEMAS, flags, identity_for, sha256_file
+from prunemark.receipts.recorder import identity_for
 
 CACHE = Path(".prunemark/hashes.json")
-HASHES = ("inputs", "outputs", "code")
-FIELDS = {"schema", "stage", "command", "parameters", "seed", *HASHES}
 
 
 @dataclass(frozen=True)
@@ -49,34 +48,12 @@ class HashCache:
         write_json(CACHE, self.known)
 
 
-def read_receipt(folder: Path) -> dict[str, Any]:
-    """The receipt of a folder.
-
-    Raises:
-        PrunemarkError: missing, not JSON, an unknown schema, not canonical, or fields that are not a receipt's.
-    """
-    path = folder / RECEIPT
-    found = read_json(path)
-    if not isinstance(found, dict) or found.get("schema") not in SCHEMAS:
-        schema = found.get("schema") if isinstance(found, dict) else None
-        raise PrunemarkError(f"{path}: schema {schema!r}; allowed: {SCHEMAS[-1]}, and to read {SCHEMAS[0]}")
-    if set(found) != FIELDS:
-        raise PrunemarkError(f"{path}: its fields are not those of a receipt: {sorted(set(found) ^ FIELDS)}")
-    for name in ("parameters", *HASHES):
-        whole = isinstance(found[name], dict)
-        if not whole or (name in HASHES and any(type(value) is not str for value in found[name].values())):
-            raise PrunemarkError(f"{path}: its {name} are not those of a receipt: {str(found[name])[:60]}")
-    if canonical_json(found) != path.read_text():
-        raise PrunemarkError(f"{path}: not as written: its JSON is not in canonical form")
-    return found
-
-
-def receipt_faults(receipt: dict[str, Any], path: str) -> list[Break]:
+def receipt_faults(receipt: Receipt, path: str) -> list[Break]:
     """What is wrong with a receipt in itself: its command and its seed must say what its parameters say."""
     faults = []
-    if receipt["command"] != f"prunemark {receipt['stage']} {flags(receipt['parameters'])}":
+    if not receipt.says_its_command:
         faults.append(Break(path, "its command does not say its parameters"))
-    if receipt["seed"] != receipt["parameters"].get("seed"):
+    if receipt.seed != receipt.parameters.get("seed"):
         faults.append(Break(path, "its seed is not that of its parameters"))
     return faults
 
@@ -106,13 +83,13 @@ class Claims:
         self.code: dict[str, list[tuple[str, str, int]]] = {}
         self.made_again: dict[str, tuple[str, str]] = {}
 
-    def add(self, path: str, receipt: dict[str, Any]) -> None:
+    def add(self, path: str, receipt: Receipt) -> None:
         """All that the receipt at ``path`` says of files in the repository."""
-        inputs = {name: digest for name, digest in receipt["inputs"].items() if named_here(name)}
-        for name, digest in (inputs | receipt["outputs"]).items():
+        inputs = {name: digest for name, digest in receipt.inputs.items() if named_here(name)}
+        for name, digest in (inputs | receipt.outputs).items():
             self.said.setdefault(name, []).append((path, digest))
-        for name, digest in receipt["code"].items():
-            self.code.setdefault(name, []).append((path, digest, receipt["schema"]))
+        for name, digest in receipt.code.items():
+            self.code.setdefault(name, []).append((path, digest, receipt.schema_number))
 
     def recomputed(self, name: str, digest: str, source: str) -> None:
         """The hash a file has when it is made again from ``source``."""

@@ -10,12 +10,12 @@ from pathlib import Path
 import grimp
 
 from prunemark import registry
-from prunemark.disk.files import canonical_json, read_json, write_bytes
+from prunemark.disk.files import canonical_json, read_json, sha256, write_bytes
 from prunemark.errors import PrunemarkError
 from prunemark.receipts import meaning
 from prunemark.receipts.acceptance import origins
 from prunemark.receipts.meaning import identity
-from prunemark.receipts.receipt import counts, sha256, source_name, with_template
+from prunemark.receipts.recorder import counts, source_name, with_template
 
 PACKAGE = "prunemark"
 CACHE = Path(".snakemake/grimp")

@@ -27,12 +27,12 @@ RESAMPLES = 10_000
 SLACK = 1e-9
 
 
-def table(scored: Iterable[tuple[Point, dict[str, Any]]]) -> list[Row]:
-    """The long table: one row per cell, metric and unit, from (point, content of its scores.json)."""
-    rows = []
-    for point, content in scored:
+def table(scored: Iterable[tuple[Point, Iterable[Mapping[str, Any]]]]) -> list[Row]:
+    """The long table: one row per cell, metric and unit, from (point, rows of its scores.json)."""
+    rows: list[Row] = []
+    for point, members in scored:
         place = dict(zip(CELL, point, strict=True))
-        rows += [{"schema": SCHEMA, **place, **row} for row in content["rows"]]
+        rows += [{"schema": SCHEMA, **place, **row} for row in members]
     return with_holm(rows)
 
 

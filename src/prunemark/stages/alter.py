@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,11 +11,13 @@ from tqdm import tqdm
 
 from prunemark import registry
 from prunemark.disk.tensors import read_encoder, write_encoder
+from prunemark.formats.journal import Measured
+from prunemark.formats.receipt import RECEIPT
 from prunemark.marking.contract import Images
 from prunemark.model.encoder import Encoder
 from prunemark.model.randomness import generator
 from prunemark.model.training import Recipe, Trainer
-from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.receipts.recorder import Recorder
 from prunemark.requests.stage_requests import AlterRequest
 from prunemark.stages.recipes import trained_by
 from prunemark.stages.split_data import read_data, resolve_device
@@ -59,7 +60,7 @@ class Continued:
         # Another seed than that of pre-training, whose batches and views would else come again.
         self.recipe = replace(recipe, seed=int(torch.randint(2**31, (1,), generator=draws)), warmup_epochs=0)
         self.images, self.device = images, device
-        self.measured: dict[str, Any] = {}
+        self.measured = Measured()
 
     def __call__(self, encoder: Encoder, epochs: int, learning_rate: float) -> Encoder:
         """A copy of ``encoder`` after ``epochs`` more epochs, in evaluation mode on the CPU."""
@@ -69,5 +70,5 @@ class Continued:
         for epoch in range(epochs):
             title = f"epoch {epoch + 1}/{epochs}"
             trainer.run_epoch(self.images, lambda b, t=title: tqdm(b, t, unit="batch", disable=None, leave=False))  # type: ignore[misc]
-        self.measured = {"device": resolved, "precision": str(trainer.precision).removeprefix("torch.")}
+        self.measured = Measured(device=resolved, precision=str(trainer.precision).removeprefix("torch."))
         return trainer.encoder.cpu().eval()

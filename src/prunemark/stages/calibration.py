@@ -12,11 +12,11 @@ from types import ModuleType
 import torch
 
 from prunemark.disk.tensors import read_encoder, write_encoder
+from prunemark.formats.calibration import Trials
 from prunemark.marking.contract import Nulls, Secret
 from prunemark.model.encoder import Encoder
 from prunemark.model.randomness import experiment_key
 from prunemark.stages.examiner import Examiner
-from prunemark.stages.key_files import Trials
 
 # Batch size and threads. On the encoder, a resaved copy and a copy of that: 30 evaluations without an alarm. Threads
 # that wait for a busy core spin, so more than one are tried where they are called seldom.

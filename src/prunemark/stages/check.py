@@ -8,13 +8,16 @@ import torch
 from tqdm import tqdm
 
 from prunemark import registry
-from prunemark.disk.files import write_json
+from prunemark.disk.files import sha256_file
 from prunemark.disk.tensors import read_encoder, read_tensors
+from prunemark.formats.journal import Measured
+from prunemark.formats.receipt import RECEIPT
+from prunemark.formats.written import write
 from prunemark.marking.contract import Secret
 from prunemark.metrics.head import Head
 from prunemark.model.encoder import Encoder
 from prunemark.model.randomness import experiment_key, generator
-from prunemark.receipts.receipt import RECEIPT, Recorder, sha256_file
+from prunemark.receipts.recorder import Recorder
 from prunemark.requests.stage_requests import CheckRequest
 from prunemark.stages.calibration import calibrate
 from prunemark.stages.examiner import Examiner, dense_head, material
@@ -61,7 +64,7 @@ def check(request: CheckRequest) -> None:
     held = [Key(secret, trial.threshold) for secret, trial in zip(secrets, trials, strict=True)]
     through = sha256_file(marked / "head.safetensors") if scheme.LEVEL == "LABELS" else ""
     write_keys(out / "secret.safetensors", KeyFile("checks", method, encoder.spec, held, through))
-    write_json(out / "calibration.json", describe("checks", method, trials).to_dict())
-    recorder.measured = {"scheme_seconds": seconds / request.keys}
+    write(out / "calibration.json", describe("checks", method, trials))
+    recorder.measured = Measured(scheme_seconds=seconds / request.keys)
     recorder.wrote("secret.safetensors", "calibration.json")
     recorder.finish()

@@ -8,17 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunemark.disk.files import read_json, write_json
 from prunemark.disk.tensors import read_encoder, write_arrays
 from prunemark.errors import PrunemarkError
+from prunemark.formats.receipt import RECEIPT, read_receipt
+from prunemark.formats.scores import SCHEMA, Scores
+from prunemark.formats.written import write
 from prunemark.metrics.head import fit_head
 from prunemark.metrics.knn import knn_predict
 from prunemark.model.encoder import features
 from prunemark.model.training import initialise
-from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.receipts.recorder import Recorder
 from prunemark.requests.stage_requests import ControlRequest
 from prunemark.results import scores as rows
-from prunemark.stages.evaluate import SCHEMA
 from prunemark.stages.split_data import Data, read_data
 
 
@@ -47,7 +48,7 @@ def control(request: ControlRequest) -> None:
     }
     write_arrays(out / "samples.npz", samples)
     table = rows.accuracy_rows(samples)
-    write_json(out / "scores.json", {"schema": SCHEMA, "classes": images.classes, "rows": table})
+    write(out / "scores.json", Scores.model_validate({"schema": SCHEMA, "classes": images.classes, "rows": table}))
     recorder.wrote("samples.npz", "scores.json")
     recorder.finish()
 
@@ -55,7 +56,9 @@ def control(request: ControlRequest) -> None:
 def untrained(shown: Tensor, images: Data, encoder: Path) -> Tensor:
     """Features of the very initialisation that training started from."""
     spec = read_encoder(encoder / "encoder.safetensors").spec
-    seed = read_json(encoder / RECEIPT)["seed"]
+    seed = read_receipt(encoder).seed
+    if seed is None:
+        raise PrunemarkError(f"{encoder}: its receipt has no seed; allowed: a folder of the stage train")
     return features(initialise(spec, images.mean, images.std, seed), shown)
 
 

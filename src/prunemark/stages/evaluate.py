@@ -13,9 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunemark.disk.files import read_json, write_json
 from prunemark.disk.tensors import read_arrays, read_tensors, write_arrays, write_tensors
 from prunemark.errors import PrunemarkError
+from prunemark.formats.calibration import Calibration
+from prunemark.formats.receipt import RECEIPT, read_receipt
+from prunemark.formats.scores import SCHEMA, Channels, Scores, Sizes
+from prunemark.formats.sparsity import Sparsity
+from prunemark.formats.written import read, write
 from prunemark.marking.contract import Reading, Suspect
 from prunemark.marking.suspect_views import labels, remembered, service
 from prunemark.metrics import size
@@ -24,14 +28,13 @@ from prunemark.metrics.knn import knn_predict
 from prunemark.metrics.similarity import cka_parts, cosines
 from prunemark.model.encoder import features
 from prunemark.point import Point
-from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.receipts.recorder import Recorder
 from prunemark.requests.stage_requests import EvaluateRequest
 from prunemark.results import scores as rows
-from prunemark.stages.key_files import read_calibration, read_keys
+from prunemark.stages.key_files import read_keys
 from prunemark.stages.pruned_encoder import Pruned, read_pruned
 from prunemark.stages.split_data import Data, read_data
 
-SCHEMA = 1
 HEADS = ("frozen", "refit")
 
 
@@ -46,7 +49,7 @@ def evaluate(request: EvaluateRequest) -> None:
     pruned, original, head_images = request.pruned, request.original, request.head_images
     if (pruned is None) != (original is None):
         raise PrunemarkError("--pruned and --original go together: scores of the original to hold the pruned against")
-    if original and read_json(original / RECEIPT)["parameters"].get("marked") != marked.as_posix():
+    if original and read_receipt(original).parameters.get("marked") != marked.as_posix():
         raise PrunemarkError(f"--original: {original} is not allowed: the scores of {marked}, unpruned")
     torch.set_num_threads(request.threads)
     recorder = Recorder("evaluate", out, request.parameters())
@@ -54,7 +57,7 @@ def evaluate(request: EvaluateRequest) -> None:
     recorder.reads(marked / "encoder.safetensors", marked / RECEIPT)
     if pruned:
         recorder.reads(pruned / RECEIPT)
-        recorder.reads(*map(Path, read_json(pruned / RECEIPT)["outputs"]))
+        recorder.reads(*map(Path, read_receipt(pruned).outputs))
     cell = read_pruned(marked, pruned)
     encoder = cell.served
     downstream = request.data.name != Point.from_path(marked).dataset
@@ -76,7 +79,7 @@ def evaluate(request: EvaluateRequest) -> None:
         recorder.wrote("features.safetensors", "head.safetensors")
     write_arrays(out / "samples.npz", samples)
     sizes = measure_sizes(cell, pruned)
-    write_json(out / "scores.json", score(samples, original, marked, checks, sizes, images.classes))
+    write(out / "scores.json", score(samples, original, marked, checks, sizes, images.classes))
     recorder.wrote("samples.npz", "scores.json")
     recorder.finish()
 
@@ -140,27 +143,26 @@ def scheme_name(folder: Path, marked: Path) -> str:
     return Point.from_path(marked).watermark if folder == marked else folder.name
 
 
-def measure_sizes(cell: Pruned, pruned: Path | None) -> dict[str, Any]:
+def measure_sizes(cell: Pruned, pruned: Path | None) -> Sizes:
     """Counts of weights, multiply-accumulates and bytes; ``stored_bytes``: what this cell's folder adds to the marked
     encoder's file, which serves all masks."""
     kept, _ = size.nonzeros(cell.served)
     dense, useful = size.macs(cell.served)
-    found: dict[str, Any] = {"weights": size.nonzeros(cell.held)[1], "nonzeros": kept, "macs": dense}
-    found |= {"macs_nonzero": useful, "compression_ratio": size.compression_ratio(cell.held, cell.served)}
-    found |= {f"{layout}_bytes": count for layout, count in size.layouts(cell.served).items()}
+    sizes: dict[str, Any] = {"weights": size.nonzeros(cell.held)[1], "nonzeros": kept, "macs": dense}
+    sizes |= {"macs_nonzero": useful, "compression_ratio": size.compression_ratio(cell.held, cell.served)}
+    sizes |= {f"{layout}_bytes": count for layout, count in size.layouts(cell.served).items()}
     if pruned and cell.mask:
-        described, outputs = read_json(pruned / "sparsity.json"), read_json(pruned / RECEIPT)["outputs"]
-        found |= {name: described[name] for name in ("removed", "mask_entropy_bytes")}
-        found["layers"] = {name: [layer["removed"], layer["total"]] for name, layer in described["layers"].items()}
-        found["mask_bytes"] = (pruned / "mask.pmk").stat().st_size
-        if "channels" in described:
-            found["channels"] = {name: described["channels"][name] for name in ("removed", "total")}
+        sparsity, outputs = read(pruned / "sparsity.json", Sparsity), read_receipt(pruned).outputs
+        sizes |= {"removed": sparsity.removed, "mask_entropy_bytes": sparsity.mask_entropy_bytes}
+        sizes["layers"] = {name: (layer.removed, layer.total) for name, layer in sparsity.layers.items()}
+        sizes["mask_bytes"] = (pruned / "mask.pmk").stat().st_size
         # Of a smaller encoder the mask is not needed to use it, only to read a mark in weights.
         used = [path for path in map(Path, outputs) if path.name != "sparsity.json"]
-        if "channels" in described:
+        if sparsity.channels:
+            sizes["channels"] = Channels(removed=sparsity.channels.removed, total=sparsity.channels.total)
             used.remove(pruned / "mask.pmk")
-        found["stored_bytes"] = sum(path.stat().st_size for path in used)
-    return found
+        sizes["stored_bytes"] = sum(path.stat().st_size for path in used)
+    return Sizes.model_validate(sizes)
 
 
 def score(
@@ -168,9 +170,9 @@ def score(
     original: Path | None,
     marked: Path,
     checks: list[Path],
-    sizes: dict[str, Any],
+    sizes: Sizes,
     classes: int,
-) -> dict[str, Any]:
+) -> Scores:
     """The content of ``scores.json``, from the samples and from files without weights."""
     table = rows.accuracy_rows(samples)
     content: dict[str, Any] = {"schema": SCHEMA, "classes": classes, "sizes": sizes}
@@ -187,10 +189,10 @@ def score(
                 table += rows.check_rows(trials, altered=bool(original))
                 table += rows.detail_rows(samples, name, head)
     table += size_rows(sizes)
-    return {**content, "rows": table}
+    return Scores.model_validate({**content, "rows": table})
 
 
-def size_rows(sizes: dict[str, Any]) -> list[rows.Row]:
+def size_rows(sizes: Sizes) -> list[rows.Row]:
     units = {
         "nonzeros": "weights",
         "macs": "multiply-accumulates",
@@ -198,17 +200,18 @@ def size_rows(sizes: dict[str, Any]) -> list[rows.Row]:
         "compression_ratio": "parameters over non-zeros",
     }
     counts = ("weights", "removed", "channels", "layers")
-    table = [rows.single(name, units.get(name, "bytes"), sizes[name]) for name in sorted(sizes) if name not in counts]
-    removed, total = sizes.get("removed", 0), sizes["weights"]
+    plain = sorted((name, value) for name, value in sizes.content().items() if name not in counts)
+    table = [rows.single(name, units.get(name, "bytes"), value) for name, value in plain]
+    removed, total = sizes.removed or 0, sizes.weights
     shares = [rows.single("sparsity", "weights", removed / total, k=removed, n=total)]
-    if "channels" in sizes:
-        k, n = sizes["channels"]["removed"], sizes["channels"]["total"]
+    if sizes.channels:
+        k, n = sizes.channels.removed, sizes.channels.total
         shares.append(rows.single("channel_sparsity", "removable channels", k / n, k=k, n=n))
     return [*shares, *table]
 
 
 def check_trials(folder: Path, name: str, head: str, values: np.ndarray) -> rows.CheckTrials:
-    calibration = read_calibration(folder / "calibration.json")
+    calibration = read(folder / "calibration.json", Calibration)
     trials = calibration.trials
     encoders = len(trials[0].unmarked)
     return rows.CheckTrials(

@@ -22,8 +22,9 @@ from prunemark import registry
 from prunemark.disk.files import PARTIAL, write_json
 from prunemark.disk.tensors import write_tensors
 from prunemark.errors import PrunemarkError
+from prunemark.formats.receipt import RECEIPT
 from prunemark.model import randomness
-from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.receipts.recorder import Recorder
 from prunemark.requests.stage_requests import FetchRequest
 
 IMAGES = "images.safetensors"

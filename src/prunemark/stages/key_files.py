@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from prunemark import registry
-from prunemark.disk.files import read_json
 from prunemark.disk.tensors import read_tensors, write_tensors
 from prunemark.errors import PrunemarkError
+from prunemark.formats.calibration import SCHEMA, Calibration, Trials
 from prunemark.marking.contract import Secret
 from prunemark.model.encoder import Architecture
 
@@ -84,46 +83,6 @@ def read_keys(path: Path) -> KeyFile:
         raise PrunemarkError(f"{path}: not a key file of prunemark ({str(error)[:200]})") from None
 
 
-@dataclass(frozen=True)
-class Trials:
-    """What was measured under one key before anything was pruned; a statistic succeeds iff it reaches ``threshold``.
-
-    ``marked``: the marked encoder itself. ``unmarked``: one value per null encoder. ``twin``: the encoder before an
-    active scheme changed it. ``wrong_keys``: values in ascending order, each with how often it came. ``intact``: one
-    value per benign copy. ``bfloat16``: the marked encoder answering in bfloat16. ``forged``: an unmarked encoder under
-    a secret fitted to it afterwards. ``None``: not applicable, or asked of the first key alone.
-    """
-
-    threshold: float
-    law: str | None
-    p_value: float | None
-    marked: float
-    unmarked: list[float]
-    twin: float | None
-    wrong_keys: list[tuple[float, int]]
-    intact: list[float]
-    bfloat16: float | None
-    forged: float | None
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """The frozen thresholds of one scheme on one marked encoder, a `Trials` per key; none for the control."""
-
-    method: str
-    kind: str
-    level: str
-    trials: list[Trials]
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def read_calibration(path: Path) -> Calibration:
-    found = read_json(path)
-    return Calibration(found["method"], found["kind"], found["level"], [Trials(**one) for one in found["trials"]])
-
-
 def describe(kind: str, method: str, trials: list[Trials]) -> Calibration:
     constants = registry.constants(kind, method)
-    return Calibration(method, constants["KIND"], constants["LEVEL"], trials)
+    return Calibration(schema=SCHEMA, method=method, kind=constants["KIND"], level=constants["LEVEL"], trials=trials)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from prunemark.disk.files import read_json
+from prunemark.formats.journal import Latency, Measured
+from prunemark.formats.receipt import RECEIPT, read_receipt
 from prunemark.model.encoder import Encoder
 from prunemark.model.hardware import precision
 from prunemark.model.randomness import generator
 from prunemark.point import Point
-from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.receipts.recorder import Recorder
 from prunemark.requests.stage_requests import LatencyRequest
 from prunemark.stages.pruned_encoder import read_pruned
 
@@ -36,20 +36,20 @@ def latency(request: LatencyRequest) -> None:
     forms: dict[tuple[str, str], Encoder] = {(Point().original.way, MASKED): read_pruned(marked, None).held}
     for folder in request.pruned:
         recorder.reads(folder / RECEIPT)
-        recorder.reads(*map(Path, read_json(folder / RECEIPT)["outputs"]))
+        recorder.reads(*map(Path, read_receipt(folder).outputs))
         cell, name = read_pruned(marked, folder), Point.from_path(folder).way
         forms[name, MASKED] = cell.held
         if cell.served is not cell.held:
             forms[name, SHRUNK] = cell.served
     types = [torch.float32, *([torch.bfloat16] if precision("cpu") == torch.bfloat16 else [])]
-    recorder.measured = {"threads": request.threads, "latency": timed(forms, types)}
+    recorder.measured = Measured(threads=request.threads, latency=timed(forms, types))
     recorder.finish()
 
 
-def timed(forms: dict[tuple[str, str], Encoder], types: list[torch.dtype]) -> dict[str, Any]:
+def timed(forms: dict[tuple[str, str], Encoder], types: list[torch.dtype]) -> Latency:
     """Quartiles of the seconds of a forward pass, by cell, form and precision, and batch size. The encoders are cast to
     every type in turn, in place: the widest comes first."""
-    found: dict[str, Any] = {}
+    quartiles: Latency = {}
     for kind in types:
         for encoder in forms.values():
             encoder.to(kind)
@@ -62,9 +62,9 @@ def timed(forms: dict[tuple[str, str], Encoder], types: list[torch.dtype]) -> di
                         seconds[place].append(took)
             for (cell, form), values in seconds.items():
                 title = f"{form}, {str(kind).removeprefix('torch.')}"
-                quartiles = [float(f"{q:.4g}") for q in np.quantile(values, (0.25, 0.5, 0.75))]
-                found.setdefault(cell, {}).setdefault(title, {})[str(batch)] = quartiles
-    return found
+                low, median, high = (float(f"{q:.4g}") for q in np.quantile(values, (0.25, 0.5, 0.75)))
+                quartiles.setdefault(cell, {}).setdefault(title, {})[str(batch)] = (low, median, high)
+    return quartiles
 
 
 def forward_seconds(encoder: Encoder, batch: int, kind: torch.dtype) -> float:

@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from prunemark.disk.files import read_json
+from prunemark.disk.files import read_json, sha256_file
 from prunemark.disk.tensors import read_arrays, read_tensors
+from prunemark.formats.calibration import Calibration
+from prunemark.formats.journal import Journal, journal_path
+from prunemark.formats.receipt import RECEIPT, Receipt
+from prunemark.formats.written import read
 from prunemark.metrics.roc import area, roc
 from prunemark.page.supplement import Evidence
 from prunemark.point import Point
-from prunemark.receipts.receipt import RECEIPT, journal_path, sha256_file
 
 PICTURES, LARGEST = 12, 64
 RAW = Path("data/raw")
@@ -27,7 +30,7 @@ DATASET = ("images.safetensors", "dataset.json")
 def evidence(folders: list[Path], scored: dict[Point, Path]) -> Evidence:
     """All of it, from the folders that a number comes from, and of these the scores by point."""
     receipts = chains(folders)
-    journals = {folder: read_json(path) for folder in receipts if (path := journal_path(Path(folder))).is_file()}
+    journals = {folder: read(path, Journal) for folder in receipts if (path := journal_path(Path(folder))).is_file()}
     probes = dict.fromkeys(point.probe for point in scored)
     pictures = {probe: found for probe in probes if (found := pictures_of(probe))}
     curves: dict[Point, list[dict[str, Any]]] = {}
@@ -42,9 +45,9 @@ def evidence(folders: list[Path], scored: dict[Point, Path]) -> Evidence:
     return Evidence(receipts, journals, curves, pictures, predictions)
 
 
-def chains(folders: list[Path]) -> dict[str, tuple[dict[str, Any], str]]:
+def chains(folders: list[Path]) -> dict[str, tuple[Receipt, str]]:
     """The receipts of folders and of all that these were made from, a step after all that it reads."""
-    found: dict[str, tuple[dict[str, Any], str]] = {}
+    receipts: dict[str, tuple[Receipt, str]] = {}
     seen: set[str] = set()
 
     def follow(folder: str) -> None:
@@ -52,21 +55,20 @@ def chains(folders: list[Path]) -> dict[str, tuple[dict[str, Any], str]]:
         if folder in seen or not path.is_file():
             return
         seen.add(folder)
-        receipt = read_json(path)
-        for name in receipt["inputs"]:
-            if name.endswith(f"/{RECEIPT}"):
-                follow(name.removesuffix(f"/{RECEIPT}"))
-        found[folder] = (receipt, sha256_file(path))
+        receipt = read(path, Receipt)
+        for parent in receipt.parents:
+            follow(parent)
+        receipts[folder] = (receipt, sha256_file(path))
 
     for folder in folders:
         follow(folder.as_posix())
-    return found
+    return receipts
 
 
 def inputs(folders: list[Path], scored: list[Path]) -> list[Path]:
     """The files that `evidence` reads, but for journals."""
     receipts = chains(folders)
-    used = {name for folder in scored for name in receipts[folder.as_posix()][0]["inputs"]}
+    used = {name for folder in scored for name in receipts[folder.as_posix()][0].inputs}
     calibrations = (Path(name) for name in used if name.endswith("/calibration.json"))
     raw = (RAW / probe / name for probe in {folder.name for folder in scored} for name in DATASET)
     samples = (folder / "samples.npz" for folder in scored)
@@ -138,15 +140,15 @@ class Nulls:
 
 def read_nulls(path: Path) -> Nulls | None:
     """The nulls of a calibration.json; ``None`` where there are none."""
-    found = read_json(path)
-    robust, trials = found["kind"] == "robust", found["trials"]
+    calibration = read(path, Calibration)
+    robust, trials = calibration.kind == "robust", calibration.trials
     if robust:
-        pairs = [(value, 1, trial["threshold"]) for trial in trials for value in trial["unmarked"]]
-        pairs += [(value, count, trial["threshold"]) for trial in trials for value, count in trial["wrong_keys"]]
+        pairs = [(value, 1, trial.threshold) for trial in trials for value in trial.unmarked]
+        pairs += [(value, count, trial.threshold) for trial in trials for value, count in trial.wrong_keys]
     else:
-        pairs = [(value, 1, trial["threshold"]) for trial in trials for value in trial["intact"]]
+        pairs = [(value, 1, trial.threshold) for trial in trials for value in trial.intact]
     if not pairs:
         return None
     values, counts, levels = (np.array(column) for column in zip(*pairs, strict=True))
     beyond = counts[values >= levels].sum() if robust else counts[values < levels].sum()
-    return Nulls(robust, values, counts, np.array([trial["threshold"] for trial in trials]), int(beyond))
+    return Nulls(robust, values, counts, np.array([trial.threshold for trial in trials]), int(beyond))

@@ -5,18 +5,18 @@ Where something recovers after pruning, what it changed is kept beside the mask:
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from prunemark import registry
-from prunemark.disk.files import write_bytes, write_json
+from prunemark.disk.files import sha256_file, write_bytes
 from prunemark.disk.tensors import write_tensors
+from prunemark.formats.sparsity import SCHEMA, Count, Sparsity
+from prunemark.formats.written import write
 from prunemark.model.encoder import Encoder
 from prunemark.pruning import mask as masks
 from prunemark.pruning.mask import Mask
 from prunemark.pruning.pruning_schedule import NONE
-from prunemark.receipts.receipt import Recorder, sha256_file
+from prunemark.receipts.recorder import Recorder
 from prunemark.requests.stage_requests import PruneRequest
 from prunemark.stages.pruned_encoder import changed
 from prunemark.stages.pruning_run import Subject
@@ -35,7 +35,7 @@ def prune(request: PruneRequest) -> None:
 
     pruned, mask = subject.pruned(mask_at)
     write_bytes(request.out / "mask.pmk", masks.encode(mask, sha256_file(subject.weights_file)))
-    write_json(request.out / "sparsity.json", sparsity(mask, request.rate))
+    write(request.out / "sparsity.json", sparsity(mask, request.rate))
     recorder.wrote("mask.pmk", "sparsity.json")
     if request.recovery != NONE:
         write_tensors(request.out / "recovered.safetensors", changed(subject.encoder, pruned, mask))
@@ -43,15 +43,16 @@ def prune(request: PruneRequest) -> None:
     recorder.finish()
 
 
-def sparsity(mask: Mask, rate: str) -> dict[str, Any]:
+def sparsity(mask: Mask, rate: str) -> Sparsity:
     """The requested rate beside what was achieved, over all weights and per layer (counts of removed weights)."""
-    layers = {name: {"total": part.numel(), "removed": int((~part).sum())} for name, part in mask.items()}
-    total, removed = (sum(layer[what] for layer in layers.values()) for what in ("total", "removed"))
-    return {
-        "requested": rate,
-        "total": total,
-        "removed": removed,
-        "achieved": removed / total,
-        "mask_entropy_bytes": masks.entropy_bytes(mask),
-        "layers": layers,
-    }
+    layers = {name: Count(total=part.numel(), removed=int((~part).sum())) for name, part in mask.items()}
+    total, removed = (sum(getattr(layer, what) for layer in layers.values()) for what in ("total", "removed"))
+    return Sparsity(
+        schema=SCHEMA,
+        requested=rate,
+        total=total,
+        removed=removed,
+        achieved=removed / total,
+        mask_entropy_bytes=masks.entropy_bytes(mask),
+        layers=layers,
+    )

@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from prunemark.disk.files import read_json
+from prunemark.disk.files import sha256_file
 from prunemark.disk.tensors import read_encoder, read_tensors
 from prunemark.errors import PrunemarkError
+from prunemark.formats.receipt import read_receipt
 from prunemark.model.encoder import Encoder, state
 from prunemark.pruning import mask as masks
 from prunemark.pruning.channels import expand
 from prunemark.pruning.mask import Mask
-from prunemark.receipts.receipt import RECEIPT, sha256_file
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ def read_pruned(marked: Path, pruned: Path | None) -> Pruned:
     original = read_encoder(marked / "encoder.safetensors")
     if pruned is None:
         return Pruned(original, original, None)
-    receipt = read_json(pruned / RECEIPT)
+    receipt = read_receipt(pruned)
     # By the receipt, since files of an earlier run of the same name may lie there still.
-    left = {Path(path).name for path in receipt["outputs"]}
+    left = {Path(path).name for path in receipt.outputs}
     if "mask.pmk" not in left:
-        if receipt["stage"] != "alter" or sha256_file(marked / "encoder.safetensors") not in receipt["inputs"].values():
+        if receipt.stage != "alter" or sha256_file(marked / "encoder.safetensors") not in receipt.inputs.values():
             raise PrunemarkError(f"{pruned}: neither a pruning nor an alteration of {marked}, its receipt says")
         altered = read_encoder(pruned / "encoder.safetensors")
         return Pruned(altered, altered, None)

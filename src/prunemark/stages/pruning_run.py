@@ -14,6 +14,8 @@ from tqdm import tqdm
 from prunemark import registry
 from prunemark.disk.tensors import read_encoder, read_tensors
 from prunemark.errors import PrunemarkError
+from prunemark.formats.journal import Measured
+from prunemark.formats.receipt import RECEIPT
 from prunemark.model.encoder import Encoder, weights
 from prunemark.model.randomness import generator
 from prunemark.model.training import Trainer
@@ -22,7 +24,7 @@ from prunemark.pruning.batches import Batches
 from prunemark.pruning.mask import Mask
 from prunemark.pruning.pruning_schedule import FINE_TUNE, RECOVERIES, Schedule, round_rates
 from prunemark.pruning.scopes import PATTERNS
-from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.receipts.recorder import Recorder
 from prunemark.requests.stage_requests import PruneRequest
 from prunemark.stages.recipes import trained_by
 from prunemark.stages.split_data import read_data, resolve_device
@@ -115,7 +117,7 @@ class Subject:
             trainer.run_epoch(self.batches.images, lambda b, t=title: tqdm(b, t, disable=None, leave=False))  # type: ignore[misc]
         for hook in hooks:
             hook.remove()
-        self.recorder.measured = {"device": resolved, "precision": str(trainer.precision).removeprefix("torch.")}
+        self.recorder.measured = Measured(device=resolved, precision=str(trainer.precision).removeprefix("torch."))
         encoder.zero_grad(set_to_none=True)
         return encoder.cpu().eval()
 

@@ -5,18 +5,18 @@ The mask of the removed channels' weights is kept beside it, so that a mark that
 
 from __future__ import annotations
 
-from typing import Any
-
 from prunemark import registry
-from prunemark.disk.files import write_bytes, write_json
+from prunemark.disk.files import sha256_file, write_bytes
 from prunemark.disk.tensors import write_encoder
+from prunemark.formats.sparsity import ChannelCount, Count
+from prunemark.formats.written import write
 from prunemark.model.encoder import Encoder
 from prunemark.pruning import mask as masks
 from prunemark.pruning.channel_groups import groups
 from prunemark.pruning.channel_groups import shrink as shrunk
 from prunemark.pruning.channels import Kept, channel_mask, keep_channels
 from prunemark.pruning.mask import Mask
-from prunemark.receipts.receipt import Recorder, sha256_file
+from prunemark.receipts.recorder import Recorder
 from prunemark.requests.stage_requests import ShrinkRequest
 from prunemark.stages.prune import sparsity
 from prunemark.stages.pruning_run import Subject
@@ -39,13 +39,14 @@ def shrink(request: ShrinkRequest) -> None:
     pruned, mask = subject.pruned(mask_at)
     write_encoder(request.out / "encoder.safetensors", shrunk(pruned, found, kept))
     write_bytes(request.out / "mask.pmk", masks.encode(mask, sha256_file(subject.weights_file)))
-    write_json(request.out / "sparsity.json", {**sparsity(mask, request.rate), "channels": channels(kept)})
+    counted = sparsity(mask, request.rate).model_copy(update={"channels": channels(kept)})
+    write(request.out / "sparsity.json", counted)
     recorder.wrote("encoder.safetensors", "mask.pmk", "sparsity.json")
     recorder.finish()
 
 
-def channels(kept: Kept) -> dict[str, Any]:
+def channels(kept: Kept) -> ChannelCount:
     """How many channels were there and how many went, over all groups and per group."""
-    groups = {name: {"total": len(part), "removed": int((~part).sum())} for name, part in kept.items()}
-    total, removed = (sum(group[what] for group in groups.values()) for what in ("total", "removed"))
-    return {"total": total, "removed": removed, "achieved": removed / total, "groups": groups}
+    groups = {name: Count(total=len(part), removed=int((~part).sum())) for name, part in kept.items()}
+    total, removed = (sum(getattr(group, what) for group in groups.values()) for what in ("total", "removed"))
+    return ChannelCount(total=total, removed=removed, achieved=removed / total, groups=groups)

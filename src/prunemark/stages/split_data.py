@@ -11,7 +11,8 @@ from torch import Tensor
 from prunemark.disk.files import read_json
 from prunemark.disk.tensors import read_tensors
 from prunemark.errors import PrunemarkError
-from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.formats.receipt import RECEIPT
+from prunemark.receipts.recorder import Recorder
 
 DEVICES = ("auto", "cpu", "cuda")
 

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,10 +19,11 @@ from tqdm import tqdm
 
 from prunemark.disk.files import canonical_json, read_json, write_json
 from prunemark.disk.tensors import read_tensors, write_encoder, write_tensors
+from prunemark.formats.journal import Measured
 from prunemark.model.encoder import Architecture, Encoder, snap
 from prunemark.model.training import Recipe, Trainer, initialise
 from prunemark.receipts.meaning import identity
-from prunemark.receipts.receipt import Recorder, loaded_code
+from prunemark.receipts.recorder import Recorder, loaded_code
 from prunemark.requests.stage_requests import TrainRequest
 from prunemark.stages.split_data import Data, read_data, resolve_device
 
@@ -68,11 +70,9 @@ def train(
     write_encoder(out / "encoder.safetensors", snap(trainer.encoder.cpu()))
     write_tensors(out / "objective.safetensors", trainer.objective.state_dict())
     # Speeds vary from run to run, and what watches changes with its own code: the journal holds both.
-    recorder.measured = {
-        "device": resolved,
-        "precision": str(trainer.precision).removeprefix("torch."),
-        **{name: [epoch.pop(name) for epoch in history] for name in set(history[0]) - LEARNED},
-    }
+    by_epoch: dict[str, Any] = {name: [epoch.pop(name) for epoch in history] for name in set(history[0]) - LEARNED}
+    precision = str(trainer.precision).removeprefix("torch.")
+    recorder.measured = Measured(device=resolved, precision=precision, **by_epoch)
     write_json(out / "training.json", {"epochs": history})
     recorder.wrote("encoder.safetensors", "objective.safetensors", "training.json")
     recorder.finish()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from prunemark.disk.files import sha256_file
 from prunemark.disk.tensors import read_encoder, read_tensors, write_encoder
 from prunemark.errors import PrunemarkError
 from prunemark.marking.contract import Query, Reading
@@ -17,7 +18,6 @@ from prunemark.marking.suspect_views import seen
 from prunemark.metrics.head import Head
 from prunemark.metrics.intervals import wilson
 from prunemark.model.encoder import Encoder, state
-from prunemark.receipts.receipt import sha256_file
 from prunemark.stages.key_files import KeyFile, read_keys
 from prunemark.stages.pruned_encoder import read_pruned
 

@@ -8,16 +8,19 @@ from pathlib import Path
 import torch
 
 from prunemark import registry
-from prunemark.disk.files import write_json
 from prunemark.disk.tensors import read_encoder, write_encoder, write_tensors
+from prunemark.formats.calibration import Trials
+from prunemark.formats.journal import Measured
+from prunemark.formats.receipt import RECEIPT
+from prunemark.formats.written import write
 from prunemark.marking.contract import Secret
 from prunemark.model.encoder import Encoder
 from prunemark.model.randomness import experiment_key, generator
-from prunemark.receipts.receipt import RECEIPT, Recorder
+from prunemark.receipts.recorder import Recorder
 from prunemark.requests.stage_requests import WatermarkRequest
 from prunemark.stages.calibration import calibrate
 from prunemark.stages.examiner import Examiner, dense_head, material
-from prunemark.stages.key_files import Key, KeyFile, Trials, describe, write_keys
+from prunemark.stages.key_files import Key, KeyFile, describe, write_keys
 from prunemark.stages.split_data import read_data
 
 
@@ -40,7 +43,7 @@ def watermark(request: WatermarkRequest) -> None:
     shown, secret_key = material(images), experiment_key(seed, method, "embed", key)
     started = time.perf_counter()
     marked, secret = scheme.embed(clean, secret_key, shown, generator("embed", method, seed, key), **request.set)
-    recorder.measured = {"scheme_seconds": time.perf_counter() - started}
+    recorder.measured = Measured(scheme_seconds=time.perf_counter() - started)
     trials: list[Trials] = []
     if scheme.KIND != "control":
 
@@ -56,7 +59,7 @@ def watermark(request: WatermarkRequest) -> None:
     keys = [Key(secret, trial.threshold) for trial in trials]
     write_keys(out / "secret.safetensors", KeyFile("watermarks", method, marked.spec, keys))
     write_tensors(out / "head.safetensors", dense_head(marked, images, request.head_images).tensors())
-    write_json(out / "calibration.json", describe("watermarks", method, trials).to_dict())
+    write(out / "calibration.json", describe("watermarks", method, trials))
     recorder.wrote("encoder.safetensors", "head.safetensors", "secret.safetensors", "calibration.json")
     recorder.finish()
 

@@ -1,19 +1,11 @@
-"""The receipt: what one stage run read, wrote and executed, as hashes; in-toto's link metadata in spirit.
-
-A receipt holds only what has meaning: command, parameters, inputs and outputs by SHA-256, code by its meaning. So a
-rerun which gives the same bytes gives the same receipt, also after a comment was edited. What varies without meaning
-(times, host, versions, commit, the bytes of the code, peak memory) goes to the journal, a second file. Every artefact
-is written before its receipt: the presence of a receipt means done.
-"""
+"""Records a step: its journal entry and, last, its receipt. Every artefact is written before: a receipt means done."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import platform
 import resource
-import shlex
 import sys
 import time
 from datetime import UTC, datetime
@@ -21,55 +13,24 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from prunemark.disk.files import write_json
+from prunemark.disk.files import sha256, sha256_file
 from prunemark.disk.git import git
 from prunemark.errors import PrunemarkError
+from prunemark.formats import journal
+from prunemark.formats.journal import Journal, Measured, journal_path
+from prunemark.formats.receipt import RECEIPT, SCHEMA, Receipt, command_of
+from prunemark.formats.written import write
 from prunemark.receipts.meaning import identity
 
-SCHEMA = 2
-SCHEMAS = (1, SCHEMA)  # which can be read: of schema 1, code is named by its bytes
-RECEIPT = "receipt.json"
-JOURNAL = Path("data/journal")
 PACKAGES = ("torch", "numpy", "safetensors", "vl-convert-python", "jinja2", "snakemake", "dvc", "mlflow")
 TEMPLATES = (".j2", ".js", ".css")
 # Rooms that make no artefact: which steps are run and with what is in the receipt itself, and MLflow only listens.
 NOT_CODE = ("prunemark.__main__", "prunemark.commands", "prunemark.engine", "prunemark.plan", "prunemark.requests")
 
 
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's content, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 def identity_for(schema: int, name: str, content: bytes) -> str:
     """The identity of a file by which receipts of a schema name their code."""
     return sha256(content) if schema == 1 else identity(name, content)
-
-
-def options(parameters: dict[str, Any]) -> list[tuple[str, str]]:
-    """Parameters as the names and values of command-line options, in the order of their names: a value each of a list,
-    ``name=value`` each of a dictionary (settings of a method, under ``set``); empty ones are left out.
-    """
-    found: list[tuple[str, str]] = []
-    for name in sorted(parameters):
-        value = parameters[name]
-        if isinstance(value, dict):
-            found += [(name, f"{key}={item}") for key, item in sorted(value.items())]
-        elif isinstance(value, list):
-            found += [(name, str(item)) for item in value]
-        elif value not in (None, ""):
-            found.append((name, str(value)))
-    return found
-
-
-def flags(parameters: dict[str, Any]) -> str:
-    """Parameters as command-line options: ``{"lr": 0.1, "null": ["a", "b"]}`` is ``--lr 0.1 --null a --null b``."""
-    return shlex.join(word for name, value in options(parameters) for word in (f"--{name}", value))
 
 
 def loaded_files() -> dict[Path, bool]:
@@ -112,7 +73,7 @@ class Recorder:
         self.stage, self.folder, self.parameters, self.seed = stage, folder, parameters, seed
         self.inputs: dict[str, str] = {}
         self.outputs: dict[str, str] = {}
-        self.measured: dict[str, Any] = {}
+        self.measured = Measured()
         self.code: list[Path] | None = None
         self.started = time.time()
         (folder / RECEIPT).unlink(missing_ok=True)
@@ -147,43 +108,39 @@ class Recorder:
         bytes_of = {source_name(path, root): sha256(content) for path, content in contents.items()}
         counted = loaded_code() if self.code is None else self.code
         code = {source_name(path, root): identity(path.name, contents[path]) for path in counted}
-        write_json(journal_path(self.folder), self._journal(bytes_of))
-        receipt = {
-            "schema": SCHEMA,
-            "stage": self.stage,
-            "command": f"prunemark {self.stage} {flags(self.parameters)}",
-            "parameters": self.parameters,
-            "seed": self.seed,
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "code": code,
-        }
-        write_json(self.folder / RECEIPT, receipt)
+        write(journal_path(self.folder), self._journal(bytes_of))
+        receipt = Receipt(
+            schema=SCHEMA,
+            stage=self.stage,
+            command=command_of(self.stage, self.parameters),
+            parameters=self.parameters,
+            seed=self.seed,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            code=code,
+        )
+        write(self.folder / RECEIPT, receipt)
 
-    def _journal(self, code: dict[str, str]) -> dict[str, Any]:
+    def _journal(self, code: dict[str, str]) -> Journal:
         ended = time.time()
-        return {
-            "schema": SCHEMA,
-            "receipt": (self.folder / RECEIPT).as_posix(),
-            "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
-            "seconds": round(ended - self.started, 3),
-            "host": platform.node(),
-            "cpu": cpu_model(),
-            "cpu_capability": cpu_capability(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "versions": installed_versions(),
-            **git_state(sorted(code)),
-            "code": code,
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            "measured": self.measured,
-        }
-
-
-def journal_path(folder: Path) -> Path:
-    """Where the journal entry of a stage folder lies: ``data/raw/x`` has ``data/journal/raw/x.json``."""
-    inside = folder.as_posix().removeprefix("data/")
-    return JOURNAL / f"{inside}.json"
+        commit, differs = git_state(sorted(code))
+        return Journal(
+            schema=journal.SCHEMA,
+            receipt=(self.folder / RECEIPT).as_posix(),
+            started=datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
+            seconds=round(ended - self.started, 3),
+            host=platform.node(),
+            cpu=cpu_model(),
+            cpu_capability=cpu_capability(),
+            cores=os.cpu_count(),
+            python=platform.python_version(),
+            versions=installed_versions(),
+            commit=commit,
+            code_differs_from_commit=differs,
+            code=code,
+            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            measured=self.measured,
+        )
 
 
 def source_name(path: Path, root: Path) -> str:
@@ -219,14 +176,14 @@ def cpu_capability() -> str:
     return torch.backends.cpu.get_cpu_capability() if torch else ""
 
 
-def git_state(code: list[str]) -> dict[str, Any]:
+def git_state(code: list[str]) -> tuple[str | None, bool | None]:
     """The commit, and whether any file of ``code`` differs from it; both ``None`` outside a git checkout."""
     status = run_git("status", "--porcelain=v2", "--branch", "--ignored", "--", *code)
     lines = (status or "").splitlines()
     commit = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "(initial)")
     if commit == "(initial)":
-        return {"commit": None, "code_differs_from_commit": None}
-    return {"commit": commit, "code_differs_from_commit": any(not line.startswith("# ") for line in lines)}
+        return None, None
+    return commit, any(not line.startswith("# ") for line in lines)
 
 
 def run_git(*arguments: str) -> str | None:
