@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -54,7 +54,8 @@ def build(stage: str | None, cores: str) -> None:
     planned = pending_steps(wanted)
     if planned:
         print(f"prunemark: {summary(planned)}", file=sys.stderr)
-    with forkserver.started() if planned else nullcontext({}) as address:
+    server: AbstractContextManager[dict[str, str]] = forkserver.started() if planned else nullcontext({})
+    with server as address:
         run_with_progress([target, "--cores", cores], held, address)
     if stage:
         sweep(params, [stage])
