@@ -20,7 +20,7 @@ from prunemark.formats.receipt import read_receipt
 from prunemark.formats.written import read
 from prunemark.plan.folders import Step
 from prunemark.receipts import code_identity
-from prunemark.receipts.acceptance import origins
+from prunemark.receipts.acceptance import as_accepted
 from prunemark.receipts.differences import code_changes, parameter_changes
 
 MOST_CAUSES = 3
@@ -66,15 +66,10 @@ def own_reasons(step: Step, pending: Mapping[str, Pending]) -> Iterator[str]:
         yield "its receipt is of an earlier version, which names code by its bytes"
     else:
         recorded, now = receipt.code, code_identity.identities(step.command, step.methods)
-        yield from code_changes(accepted_for(recorded), accepted_for(now))
+        yield from code_changes(as_accepted(recorded), as_accepted(now))
     inputs = [folder.receipt for folder in step.needs if str(folder) not in pending]
     yield from input_changes(receipt.inputs, [*inputs, *step.files])
     yield from text_changes(step)
-
-
-def accepted_for(code: Mapping[str, str]) -> dict[str, str]:
-    origin = origins()
-    return {name: origin(name, digest) for name, digest in code.items()}
 
 
 def input_changes(recorded: Mapping[str, str], paths: list[str]) -> Iterator[str]:

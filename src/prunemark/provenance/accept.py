@@ -13,11 +13,11 @@ from prunemark.engine.pending import Pending, pending_steps
 from prunemark.errors import PrunemarkError
 from prunemark.formats.receipt import read_receipt
 from prunemark.plan import grid
-from prunemark.plan.folders import Step, stage_of
+from prunemark.plan.folders import Step
 from prunemark.plan.params_file import read_params
 from prunemark.provenance.replay import sources
-from prunemark.provenance.replay_step import replay_step
-from prunemark.provenance.sample import drawn, most_wrong
+from prunemark.provenance.replay_step import ReplayedStep, replay_step
+from prunemark.provenance.sample import bound, covering
 from prunemark.receipts import code_identity
 from prunemark.receipts.acceptance import Acceptance, Change, origins, write_acceptance
 from prunemark.receipts.chain import Break
@@ -37,37 +37,41 @@ def accept(reason: str, count: int, whole: bool, seed: int | None) -> tuple[list
     Raises:
         PrunemarkError: code that is not committed, nothing to accept, or steps that would run for another reason too.
     """
-    commit = committed()
-    params = read_params()
-    steps = grid.all_steps(params)
-    affected = [entry.step for entry in concerned(pending_steps(steps))]
+    commit, params = committed(), read_params()
+    affected = [entry.step for entry in concerned(pending_steps(grid.all_steps(params)))]
     changes = changed_code(affected)
     compared = [step for step in affected if step.folder.names]
-    sample, seed = chosen(compared, count, seed)
-    workers = max(1, len(os.sched_getaffinity(0)) // params.threads)
-    with sources() as ours, forkserver.started(ours) as address, ThreadPoolExecutor(workers) as pool:
-        outcomes = list(pool.map(lambda step: replay_step(step, ours | address, whole), sample))
+    sample, seed = covering(compared, count, seed)
+    outcomes = replayed(sample, params.threads, whole)
     breaks = [fault for outcome in outcomes for fault in outcome.breaks]
     if breaks:
         return breaks, [f"not accepted: {sum(bool(o.breaks) for o in outcomes)} of {len(sample)} steps differ"]
+    replays = [outcome.replay for outcome in outcomes]
+    steps = sum(whole or step.command != "train" for step in compared)
     acceptance = Acceptance(
         schema=1,
         reason=reason,
         commit=commit,
         changes=changes,
-        steps=len(affected),
-        replays=[outcome.replay for outcome in outcomes],
+        steps=steps,
+        replays=replays,
         seed=seed,
-        bound=round(100 * most_wrong(len(sample), len(compared)), 1),
+        bound=bound(replays, steps),
     )
     write_acceptance(acceptance)
     lock.hold()
     build.settle(params)
     return [], [
-        f"accepted: {len(sample)} of {len(compared)} steps replayed, all equal: at most {acceptance.bound:g} % of them "
-        f"differ (95 %)",
+        f"accepted: {len(sample)} of {len(compared)} steps replayed, all equal: at most {acceptance.bound:g} % of "
+        f"{steps} differ (95 %){acceptance.limit}",
         f"{acceptance.path}: {', '.join(change.file for change in changes)}",
     ]
+
+
+def replayed(sample: list[Step], threads: int, whole: bool) -> list[ReplayedStep]:
+    workers = max(1, len(os.sched_getaffinity(0)) // threads)
+    with sources() as ours, forkserver.started(ours) as address, ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda step: replay_step(step, ours | address, whole), sample))
 
 
 def committed() -> str:
@@ -121,28 +125,6 @@ def changed_code(affected: list[Step]) -> list[Change]:
                 if change.before != before:
                     raise PrunemarkError(f"accept: {file}: steps ran it with two meanings; build first")
     return [changes[file] for file in sorted(changes)]
-
-
-def chosen(affected: list[Step], count: int, seed: int | None) -> tuple[list[Step], int]:
-    """Steps of every stage in a drawn order: those that add a sub-command, a method or a kind of result, then more
-    until there are ``count``; and the seed."""
-    order, seed = drawn(affected, seed)
-    by_stage: dict[str, list[Step]] = {}
-    for step in order:
-        by_stage.setdefault(stage_of(step.folder), []).append(step)
-    sample = []
-    for steps in by_stage.values():
-        covered: set[object] = set()
-        first, rest = list[Step](), list[Step]()
-        for step in steps:
-            (rest if labels(step) <= covered else first).append(step)
-            covered |= labels(step)
-        sample += [*first, *rest[: max(0, count - len(first))]]
-    return sample, seed
-
-
-def labels(step: Step) -> set[object]:
-    return {step.command, step.folder.names, *step.methods}
 
 
 def lines(breaks: list[Break], said: list[str]) -> Iterator[str]:

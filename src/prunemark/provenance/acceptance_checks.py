@@ -11,6 +11,7 @@ from prunemark.plan.folders import Step
 from prunemark.provenance.commits import Blobs, Receipts, whole_history
 from prunemark.provenance.replay import sources
 from prunemark.provenance.replay_step import replay_step
+from prunemark.provenance.sample import bound
 from prunemark.receipts.acceptance import Acceptance, acceptances, faults, origins
 from prunemark.receipts.chain import Break
 
@@ -33,8 +34,9 @@ def acceptance_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
                 Break(path, f"covers nothing: no receipt names {idle[0]} with the meaning it is accepted for")
             )
     bounds = ", ".join(f"{entry.bound:g} % of {entry.steps} steps" for entry in every)
+    limit = max((entry.limit for entry in every), default="")
     count = f"{len(every)} acceptance" + ("s" if len(every) > 1 else "")
-    return breaks, [f"code: the run rests on {count}, by which at most {bounds} differ (95 %)"] if every else []
+    return breaks, [f"code: the run rests on {count}, by which at most {bounds} differ (95 %){limit}"] if every else []
 
 
 def contradictions(acceptance: Acceptance, outputs: dict[str, str], blobs: Blobs) -> Iterator[str]:
@@ -42,6 +44,8 @@ def contradictions(acceptance: Acceptance, outputs: dict[str, str], blobs: Blobs
         for path, digest in replay.outputs.items():
             if outputs.get(path) != digest:
                 yield f"says that {path} came out with other bytes than its receipt names"
+    if acceptance.bound != (least := bound(acceptance.replays, acceptance.steps)):
+        yield f"says that at most {acceptance.bound:g} % differ; its replays give {least:g} %"
     if acceptance.commit not in blobs.commits:
         if whole_history():
             yield f"names commit {acceptance.commit[:12]!r}, which is not in this repository, whose history is whole"

@@ -31,7 +31,7 @@ from prunemark.plan.folders import Step
 from prunemark.provenance import own_process
 from prunemark.provenance.sample import drawn, most_wrong
 from prunemark.provenance.tolerances import first_difference
-from prunemark.receipts.acceptance import origins
+from prunemark.receipts.acceptance import as_accepted
 from prunemark.receipts.chain import Break
 
 # Equal ones of these give equal bytes.
@@ -154,12 +154,6 @@ def link_inputs(step: Step, scratch: Path) -> str:
     return asked
 
 
-def accepted_for(receipt: Receipt) -> Receipt:
-    """A receipt with its code as it was accepted."""
-    origin = origins()
-    return receipt.model_copy(update={"code": {name: origin(name, digest) for name, digest in receipt.code.items()}})
-
-
 def same_kind(step: Step, scratch: Path) -> bool:
     """Whether both runs must give the same bytes: on the CPU, of the same kind, with the same versions."""
     path = journal_path(Path(step.folder))
@@ -176,6 +170,11 @@ def same_kind(step: Step, scratch: Path) -> bool:
     return before == now and now["device"] == "cpu"
 
 
+def accepted(receipt: Receipt) -> Receipt:
+    """A receipt with its code as it was accepted."""
+    return receipt.model_copy(update={"code": as_accepted(receipt.code)})
+
+
 def compared(step: Step, scratch: Path, exact: bool) -> list[Break]:
     """Bytes of outputs and receipt; elsewhere the rows of a scores file."""
     scores = f"{step.folder}/scores.json"
@@ -189,7 +188,7 @@ def compared(step: Step, scratch: Path, exact: bool) -> list[Break]:
         for name in step.folder.artefacts
         if sha256_file(Path(name)) != sha256_file(scratch / name)
     ]
-    recorded, again = (accepted_for(read_receipt(base / step.folder)) for base in (Path(), scratch))
+    recorded, again = (accepted(read_receipt(base / step.folder)) for base in (Path(), scratch))
     if not found and recorded != again:
         found.append(
             Break(step.folder.receipt, "replayed, its outputs are equal, but what it says of inputs or code is not")

@@ -8,7 +8,8 @@ import secrets
 import numpy as np
 
 from prunemark.errors import PrunemarkError
-from prunemark.plan.folders import Step
+from prunemark.plan.folders import Step, stage_of
+from prunemark.receipts.acceptance import Replay
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 LEVEL = 0.05
@@ -29,6 +30,34 @@ def most_wrong(replayed: int, cells: int) -> float:
     exact rule of three, 1 - 0.05^(1/n) (Hanley and Lippman-Hand 1983), which holds for drawing without replacement all
     the more; nothing is left unknown where all were drawn."""
     return 0.0 if replayed == cells else float(1 - LEVEL ** (1 / replayed))
+
+
+def bound(replays: list[Replay], steps: int) -> float:
+    """The percentage of ``steps`` that may differ, after those that were compared to the byte were equal."""
+    equal = sum(replay.epochs == 0 for replay in replays)
+    return round(100 * most_wrong(equal, steps), 1) if equal else 100.0
+
+
+def covering(affected: list[Step], count: int, seed: int | None) -> tuple[list[Step], int]:
+    """Steps of every stage in a drawn order: those that add a sub-command, a method or a kind of result, then more
+    until there are ``count``; and the seed."""
+    order, seed = drawn(affected, seed)
+    by_stage: dict[str, list[Step]] = {}
+    for step in order:
+        by_stage.setdefault(stage_of(step.folder), []).append(step)
+    sample = []
+    for steps in by_stage.values():
+        covered: set[object] = set()
+        first, rest = list[Step](), list[Step]()
+        for step in steps:
+            (rest if labels(step) <= covered else first).append(step)
+            covered |= labels(step)
+        sample += [*first, *rest[: max(0, count - len(first))]]
+    return sample, seed
+
+
+def labels(step: Step) -> set[object]:
+    return {step.command, step.folder.names, *step.methods}
 
 
 def seconds(text: str) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -41,8 +41,9 @@ class Replay(Written):
 
 
 class Acceptance(Written):
-    """``commit``: that of the code. ``steps``: how many the change concerns. ``bound``: the percentage of them that may
-    differ, with 95 % confidence. ``seed``: that the replayed steps were drawn with."""
+    """``commit``: that of the code. ``steps``: how many the change concerns; training, where only its first epoch was
+    compared, is not among them. ``bound``: the percentage of them that may differ, with 95 % confidence. ``seed``: that
+    the replayed steps were drawn with."""
 
     NOUN: ClassVar[str] = "an acceptance"
 
@@ -50,10 +51,16 @@ class Acceptance(Written):
     reason: str = Field(min_length=1, max_length=500)
     commit: str
     changes: list[Change] = Field(min_length=1)
-    steps: int = Field(ge=1)
+    steps: int = Field(ge=0)
     replays: list[Replay] = Field(min_length=1)
     seed: int = Field(ge=0)
     bound: float = Field(ge=0, le=100)
+
+    @property
+    def limit(self) -> str:
+        """What was not compared to the byte, to be said after the bound; empty where all was."""
+        by_epoch = any(replay.epochs for replay in self.replays)
+        return "; of trained encoders the first epoch alone was compared" if by_epoch else ""
 
     def encoded(self) -> bytes:
         return canonical_json(self.content()).encode()
@@ -103,6 +110,12 @@ def origins() -> Callable[[str, str], str]:
         return identity
 
     return origin
+
+
+def as_accepted(code: Mapping[str, str]) -> dict[str, str]:
+    """Files and their identities, each identity as the one that it was accepted for."""
+    origin = origins()
+    return {file: origin(file, identity) for file, identity in code.items()}
 
 
 class Known(NamedTuple):

@@ -13,7 +13,7 @@ from prunemark import registry
 from prunemark.disk.files import canonical_json, read_json, sha256, write_bytes
 from prunemark.errors import PrunemarkError
 from prunemark.receipts import meaning
-from prunemark.receipts.acceptance import origins
+from prunemark.receipts.acceptance import as_accepted
 from prunemark.receipts.meaning import identity
 from prunemark.receipts.recorder import counts, source_name, with_template
 
@@ -62,8 +62,7 @@ def manifest(command: str, used: Methods, described: Methods = ()) -> str:
     It stands for them among the inputs of a rule: Snakemake's planning takes time for every input of every job. Of the
     methods ``described`` it holds the docstrings, which a page prints.
     """
-    origin = origins()
-    code = {name: origin(name, digest) for name, digest in identities(command, used).items()}
+    code = as_accepted(identities(command, used))
     content = canonical_json({"code": code, "docstrings": registry.docstrings(described)}).encode()
     path = MANIFESTS / f"{command}-{hashlib.sha256(repr(used).encode()).hexdigest()[:12]}.json"
     if not path.is_file() or path.read_bytes() != content:
