@@ -12,8 +12,10 @@ def answer(repository: Repository, *which: str) -> list[str]:
 
 
 def test_nothing_would_run_after_a_build(copy: Repository) -> None:
-    (line,) = answer(copy)
+    line, *more = answer(copy)
     assert line.startswith("nothing would run: ")
+    assert more[0] == "the last build ran 1 of them:"
+    assert more[1].startswith("  data/report: ")
 
 
 def test_an_edited_file_is_named_with_the_old_and_the_new_and_where_to_see_them(copy: Repository) -> None:
@@ -26,10 +28,16 @@ def test_an_edited_file_is_named_with_the_old_and_the_new_and_where_to_see_them(
     commit = copy.git("rev-parse", "HEAD").strip()[:12]
     assert f"  $ git diff {commit} -- {path}" in lines
     assert path in copy.git("diff", "--name-only", commit, "--", path)
-    assert answer(copy, "train") == ["nothing would run: 2 steps are as params.yaml and the code ask"]
+    assert answer(copy, "train")[0] == "nothing would run: all of 2 are as params.yaml and the code ask"
     assert "the other" in answer(copy, SCORES)[-1]
     printed = copy.run("prunemark", "build")
     assert f"prunemark: {planned} steps: {planned} because {path} changed meaning" in printed
+    nothing, ran, cell = answer(copy, SCORES)
+    assert (nothing, ran) == (
+        "nothing would run: all of 1 are as params.yaml and the code ask",
+        "the last build ran 1 of them:",
+    )
+    assert cell == f"  {SCORES}: stands on a step that runs: {path} changed meaning"
 
 
 def test_a_parameter_a_missing_output_and_an_edited_claim_are_named(copy: Repository) -> None:

@@ -19,7 +19,7 @@ from ruamel.yaml.error import YAMLError
 from tqdm import tqdm
 
 from prunemark.engine import forkserver, lock, tracking
-from prunemark.engine.pending import pending_steps, summary
+from prunemark.engine.pending import pending_steps, record, summary
 from prunemark.engine.sweep import sweep
 from prunemark.errors import PrunemarkError
 from prunemark.formats.journal import JOURNAL
@@ -54,6 +54,7 @@ def build(stage: str | None, cores: str) -> None:
     planned = pending_steps(wanted)
     if planned:
         print(f"prunemark: {summary(planned)}", file=sys.stderr)
+        record(planned)
     server: AbstractContextManager[dict[str, str]] = forkserver.started() if planned else nullcontext({})
     with server as address:
         run_with_progress([target, "--cores", cores], held, address)

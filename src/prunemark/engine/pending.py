@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prunemark import registry
-from prunemark.disk.files import sha256_file
+from prunemark.disk.files import sha256_file, write_bytes
 from prunemark.errors import PrunemarkError
 from prunemark.formats.journal import Journal, journal_path
 from prunemark.formats.receipt import read_receipt
@@ -23,6 +23,7 @@ from prunemark.receipts import code_identity
 from prunemark.receipts.acceptance import as_accepted
 from prunemark.receipts.differences import code_changes, parameter_changes
 
+LAST_BUILD = Path(".prunemark/last-build.txt")
 MOST_CAUSES = 3
 MISSING = "outputs are missing"
 
@@ -91,6 +92,13 @@ def text_changes(step: Step) -> Iterator[str]:
         for name, digest in registry.docstrings(step.described).items():
             if recorded.get(name) != digest:
                 yield f"the docstring of {name} changed"
+
+
+def record(pending: list[Pending]) -> None:
+    """Keep what a build is about to run and why, a line per step, for who asks afterwards."""
+    lines = [f"{entry.step.folder}: {'; '.join(entry.reasons) or f'stands on a step that runs: {entry.cause}'}\n"
+             for entry in pending]  # fmt: skip
+    write_bytes(LAST_BUILD, "".join(lines).encode())
 
 
 def summary(pending: list[Pending]) -> str:

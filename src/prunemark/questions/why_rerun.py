@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from prunemark.engine.pending import MISSING, Pending, pending_steps, summary
+from prunemark.engine.pending import LAST_BUILD, MISSING, Pending, pending_steps, summary
 from prunemark.errors import PrunemarkError
 from prunemark.plan import grid
-from prunemark.plan.folders import FOLDERS, STAGES, Step
+from prunemark.plan.folders import FOLDERS, STAGES
 from prunemark.plan.params_file import read_params
 from prunemark.provenance.commits import journal_of
 
@@ -18,18 +18,19 @@ MOST_REASONS = 4
 
 def why_rerun(which: str | None) -> Iterator[str]:
     """A line in sum, then the steps that would run with their reasons: all of them, those of a stage, or those of a
-    folder under data/ and below it.
+    folder under data/ and below it. Where none would, what the last build ran.
 
     Raises:
         PrunemarkError: neither a stage nor a folder of the grid.
     """
     steps = grid.all_steps(read_params())
-    chosen = {str(step.folder) for step in steps if concerns(step, which)}
+    chosen = {str(step.folder) for step in steps if concerns(str(step.folder), which)}
     if not chosen:
         raise PrunemarkError(f"{which}: neither a stage ({', '.join(STAGES)}) nor the folder of a step under data/")
     pending = [entry for entry in pending_steps(steps) if str(entry.step.folder) in chosen]
     if not pending:
-        yield f"nothing would run: {len(chosen)} steps are as params.yaml and the code ask"
+        yield f"nothing would run: all of {len(chosen)} are as params.yaml and the code ask"
+        yield from last_build(which)
         return
     yield summary(pending)
     own = [entry for entry in pending if entry.reasons]
@@ -46,13 +47,24 @@ def why_rerun(which: str | None) -> Iterator[str]:
         yield f"the other {len(pending) - len(own)} stand on steps that would run"
 
 
-def concerns(step: Step, which: str | None) -> bool:
+def last_build(which: str | None) -> Iterator[str]:
+    """What the last `prunemark build` that ran a step ran of it, and why."""
+    lines = LAST_BUILD.read_text().splitlines() if LAST_BUILD.is_file() else []
+    lines = [line for line in lines if concerns(line.partition(": ")[0], which)]
+    if lines:
+        yield f"the last build ran {len(lines)} of them:"
+        yield from (f"  {line}" for line in lines[:MOST_GROUPS])
+    if len(lines) > MOST_GROUPS:
+        yield f"  and {len(lines) - MOST_GROUPS} more; name one, or a stage, or see {LAST_BUILD}"
+
+
+def concerns(folder: str, which: str | None) -> bool:
     if which is None:
         return True
     path = which.rstrip("/")
     if path in STAGES:
         path = f"data/{FOLDERS[path]}"
-    return str(step.folder) == path or str(step.folder).startswith(f"{path}/")
+    return folder == path or folder.startswith(f"{path}/")
 
 
 def described(group: list[Pending]) -> Iterator[str]:
