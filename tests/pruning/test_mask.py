@@ -118,10 +118,10 @@ def test_masks_are_nested_and_as_large_as_asked(
         for group in groups:
             assert abs(int((~group).sum()) - Decimal(rate) * len(group)) <= Decimal("0.5")
         described = sparsity(mask, rate)
-        assert described["removed"] == removed(mask)
-        assert described["total"] == total
-        assert abs(described["achieved"] - float(rate)) <= len(groups) / total
-        assert {name: layer["removed"] for name, layer in described["layers"].items()} == {
+        assert described.removed == removed(mask)
+        assert described.total == total
+        assert abs(described.achieved - float(rate)) <= len(groups) / total
+        assert {name: layer.removed for name, layer in described.layers.items()} == {
             name: int((~mask[name]).sum()) for name in mask
         }
         before = mask
@@ -438,7 +438,8 @@ def test_another_magic_or_codec(encoder: Encoder) -> None:
 
 def write_mask(folder: Path, content: bytes) -> None:
     write_bytes(folder / "mask.pmk", content)
-    write_json(folder / "receipt.json", {"outputs": {"pruned/mask.pmk": ""}})
+    nothing = {"schema": 2, "stage": "prune", "command": "", "parameters": {}, "seed": None, "inputs": {}, "code": {}}
+    write_json(folder / "receipt.json", nothing | {"outputs": {"pruned/mask.pmk": ""}})
 
 
 @pytest.mark.parametrize("pruner", PRUNERS)
