@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import functools
+import os
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
 from prunemark import registry
+from prunemark.disk.tensors import read_encoder, read_tensors, write_encoder, write_tensors
 from prunemark.marking.contract import Images, Nulls, Reading, Secret
 from prunemark.marking.suspect_views import seen
 from prunemark.metrics.head import Head, fit_head
@@ -108,14 +112,25 @@ def embed(images: Images, head_of: Callable[[Encoder], Head]) -> Callable[..., t
 
 
 @pytest.fixture(scope="session")
-def marks(encoder: Encoder, embed: Callable[..., tuple[Encoder, Secret]]) -> Callable[[str], tuple[Encoder, Secret]]:
-    """Marked encoder and secret of a scheme; embedded once, never to be changed."""
-    cache: dict[str, tuple[Encoder, Secret]] = {}
+def marks(
+    encoder: Encoder, embed: Callable[..., tuple[Encoder, Secret]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Encoder, Secret]]:
+    """Marked encoder and secret of a scheme; embedded once for all workers, never to be changed."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "marks"
+    shared.mkdir(exist_ok=True)
 
+    @functools.cache
     def get(name: str) -> tuple[Encoder, Secret]:
-        if name not in cache:
-            cache[name] = embed(name, encoder, KEYS.get(name, KEY))
-        return cache[name]
+        kept, secret_file = (shared / f"{name}-{part}.safetensors" for part in ("encoder", "secret"))
+        with FileLock(shared / f"{name}.lock"):
+            if not secret_file.exists():
+                marked, secret = embed(name, encoder, KEYS.get(name, KEY))
+                write_encoder(kept, marked)
+                write_tensors(secret_file, secret.tensors, secret.facts)
+                return marked, secret
+        tensors, facts = read_tensors(secret_file)
+        return encoder if kind_of(name) == "checks" else read_encoder(kept), Secret(tensors, facts)
 
     return get
 
