@@ -10,6 +10,7 @@ import pytest
 from audited import named
 from frauds_accepted import FRAUDS
 
+from prunemark.receipts.meaning import identity
 from repository import Repository
 
 ENCODER = "src/prunemark/model/encoder.py"
@@ -105,10 +106,16 @@ def test_what_cannot_be_accepted_is_one_line(copy: Repository) -> None:
         assert done.stdout.startswith(f"prunemark: accept: {reason}")
 
     refused("no step would run because of its code")
+    for reason in ("", " ", "x" * 501):
+        done = copy.attempt("prunemark", "accept", "--reason", reason)
+        assert (done.returncode, done.stdout.count("\n")) == (2, 1), done.stdout
+        assert "is not allowed: 1 to 500 characters" in done.stdout
     copy.edit(ENCODER, *RENAMED[0])
     refused(f"{ENCODER} differs from the last commit; commit it first")
     edit_and_commit(copy, ENCODER, RENAMED[1])
     copy.edit("params.yaml", "epochs: 2", "epochs: 3")
+    refused("params.yaml differs from the last commit; commit it first")
+    copy.git("commit", "-qam", "more epochs")
     refused("data/encoders/tiny/simclr/0 would run for another reason too")
 
 
@@ -130,6 +137,24 @@ def test_acceptances_that_say_what_is_not_so_are_breaks(renamed: Repository) -> 
         assert done.returncode == 1
         assert named(expected.format(path=other), done.stdout.splitlines()), done.stdout
         (renamed.folder / other).unlink()
+
+
+def test_a_change_that_nothing_rests_on_any_more_is_no_break_and_an_idle_acceptance_goes(renamed: Repository) -> None:
+    (path,) = accepted(renamed)
+    forged = json.loads(path.read_text())
+    pruner = "src/prunemark/methods/pruners/magnitude.py"
+    now = identity(pruner, (renamed.folder / pruner).read_bytes())
+    forged["changes"].append({"file": pruner, "before": "0" * 64, "after": now})
+    path.unlink()
+    other = write_forged(renamed, forged)
+    renamed.run("prunemark", "build")
+    renamed.commit()
+    assert "all accounted for" in renamed.run("prunemark", "audit")
+    FRAUDS["an acceptance that covers nothing"][0](forged)
+    idle = write_forged(renamed, forged)
+    renamed.run("prunemark", "build")
+    assert [one.relative_to(renamed.folder).as_posix() for one in accepted(renamed)] == [other]
+    assert idle != other
 
 
 def test_a_replay_that_never_ran_is_found_by_one(copy: Repository) -> None:

@@ -82,6 +82,7 @@ def test_touched_over_a_change_of_meaning_the_audit_names_the_file_once(copy: Re
     assert done.returncode == 1
     named = [line for line in done.stdout.splitlines() if "changed its meaning" in line]
     assert len(named) == 2, done.stdout
+    assert sum(".snakemake/metadata" in line for line in done.stdout.splitlines()) <= 1
     encoder, magnitude = sorted(named, key=lambda line: "magnitude.py" in line)
     assert encoder.startswith(f"{ENCODER}: changed its meaning since ")
     assert "steps ran it" in encoder

@@ -63,5 +63,5 @@ def test_a_printed_docstring_is_named(copy: Repository) -> None:
 def test_an_unknown_name_is_one_line(copy: Repository) -> None:
     done = copy.attempt("prunemark", "why-rerun", "nonsense")
     assert done.returncode == 2
-    assert done.stdout.startswith("prunemark: nonsense: neither a stage (fetch, train, ")
+    assert done.stdout.startswith("prunemark: 'nonsense': neither a stage (fetch, train, ")
     assert done.stdout.count("\n") == 1

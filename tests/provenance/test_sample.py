@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 
 import pytest
 from scipy.stats import hypergeom
 
 from prunemark.errors import PrunemarkError
+from prunemark.plan import grid
 from prunemark.plan.folders import Folder, Step
-from prunemark.provenance.sample import drawn, most_wrong, seconds
+from prunemark.plan.params_file import read_params
+from prunemark.point import Point
+from prunemark.provenance.sample import covering, drawn, most_wrong, seconds
 
 
 def cells(number: int) -> list[Step]:
@@ -42,6 +46,16 @@ def test_no_more_wrong_cells_than_the_bound_escape_in_more_than_one_of_twenty_sa
     """The law of drawing without replacement: with more wrong cells than the bound, 5 % of samples hold none at most."""
     wrong = next(k for k in count(1) if k / total > most_wrong(replayed, total))
     assert hypergeom.pmf(0, total, wrong, replayed) <= 0.05
+
+
+def test_every_pruner_scheme_and_kind_of_result_is_among_those_replayed() -> None:
+    params = read_params(Path(__file__).parents[1] / "engines/tiny.yaml")
+    scored = [step for step in grid.steps(params, "evaluate") if step.command == "evaluate"]
+    for seed in range(5):
+        sample, _ = covering(scored, 1, seed)
+        points = [Point.from_path(Path(step.folder)) for step in sample]
+        assert {point.pruner for point in points} >= {"magnitude", "random", "rested", "l1-filter", "noise", "original"}
+        assert {point.watermark for point in points} == {"none", "reversible"}
 
 
 def test_times() -> None:

@@ -182,3 +182,18 @@ def test_other_pythons_give_the_same_identities(version: str) -> None:
 def test_what_is_no_python_is_named_by_its_bytes() -> None:
     assert identity("page.css", b"a {}") != identity("page.css", b"a  {}")
     assert identity("a.py", b"def (") != identity("a.py", b"def  (")
+
+
+@pytest.mark.parametrize("word", ["inspect", "typer", "dispatch", "type_hints"])
+def test_a_comment_or_a_docstring_makes_no_reader_of_annotations(word: str) -> None:
+    plain = b"def f(x: int) -> int:\n    return x\n"
+    assert identity("a.py", plain + f"# as {word} does\n".encode()) == identity("a.py", plain)
+    assert identity("a.py", f'"""As {word} does: {word}."""\n'.encode() + plain) == identity("a.py", plain)
+
+
+def test_a_deep_tree_and_a_long_number_have_an_identity() -> None:
+    deep = b"TABLE = " + b" + ".join([b"'a'"] * 3000) + b"\n"
+    assert identity("a.py", deep + b"# more\n") == identity("a.py", deep)
+    assert identity("a.py", b"TABLE = 0x" + b"f" * 5000 + b"\n") != identity(
+        "a.py", b"TABLE = 0x" + b"f" * 5001 + b"\n"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def read_bytes(path: Path) -> bytes:
         PrunemarkError: there is no such file, or it cannot be read.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise PrunemarkError(f"{path}: not a regular file")
         return path.read_bytes()
     except FileNotFoundError:
         raise PrunemarkError(f"{path}: no such file") from None

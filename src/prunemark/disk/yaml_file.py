@@ -21,7 +21,7 @@ def read_yaml(path: Path) -> Any:
     """
     try:
         found = YAML(typ="safe").load(path)
-        if deep(found, DEEPEST):  # what checks it, and what shows it in a message, goes down into it by recursion
+        if deep(found, DEEPEST, {}):  # what checks it, and what shows it in a message, goes down into it by recursion
             raise RecursionError
         return found
     except (FileNotFoundError, IsADirectoryError):
@@ -35,7 +35,11 @@ def read_yaml(path: Path) -> Any:
         raise PrunemarkError(f"{path}: not YAML that can be read: nested too deeply") from None
 
 
-def deep(value: Any, left: int) -> bool:
-    """Whether lists and mappings lie in each other ``left`` times or more."""
+def deep(value: Any, left: int, seen: dict[int, int]) -> bool:
+    """Whether lists and mappings lie in each other ``left`` times or more. ``seen``: what anchors name again is looked
+    at once, but where it lies deeper."""
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return left == 0 or any(deep(part, left - 1) for part in inside)
+    if not inside or seen.get(id(value), left + 1) <= left:
+        return left == 0
+    seen[id(value)] = left
+    return left == 0 or any(deep(part, left - 1, seen) for part in inside)

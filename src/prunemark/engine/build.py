@@ -23,9 +23,11 @@ from prunemark.engine.pending import pending_steps, record, summary
 from prunemark.engine.sweep import sweep
 from prunemark.errors import PrunemarkError
 from prunemark.formats.journal import JOURNAL
+from prunemark.formats.receipt import read_receipt
 from prunemark.plan import folders, grid
 from prunemark.plan.params import Params
 from prunemark.plan.params_file import read_params
+from prunemark.receipts.acceptance import acceptances, rests_on
 from prunemark.receipts.chain import HashCache, check_folder
 
 DVC_LOCK = Path("dvc.lock")
@@ -90,6 +92,7 @@ def finish() -> None:
 def settle(params: Params) -> None:
     """Sweep what params.yaml no longer names, check what changed, commit to DVC, publish to MLflow."""
     sweep(params, list(folders.STAGES))
+    forget_idle_acceptances(params)
     hashes = HashCache()
     state_anew(params, hashes)
     breaks = [b for step in grid.all_steps(params) for b in check_folder(Path(step.folder), hashes)]
@@ -100,6 +103,15 @@ def settle(params: Params) -> None:
     hashes.save()
     commit_to_dvc()
     tracking.publish_or_warn(params)
+
+
+def forget_idle_acceptances(params: Params) -> None:
+    """Delete acceptances on which no receipt rests any more: every step they spoke of ran again."""
+    if idle := acceptances():
+        receipts = [read_receipt(Path(step.folder)) for step in grid.all_steps(params)]
+        idle = tuple(one for one in idle if not any(rests_on(one, receipt.code) for receipt in receipts))
+    for acceptance in idle:
+        acceptance.path.unlink()
 
 
 def state_anew(params: Params, hashes: HashCache) -> None:

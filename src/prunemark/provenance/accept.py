@@ -19,10 +19,10 @@ from prunemark.provenance.replay import sources
 from prunemark.provenance.replay_step import ReplayedStep, replay_step
 from prunemark.provenance.sample import bound, covering
 from prunemark.receipts import code_identity
-from prunemark.receipts.acceptance import Acceptance, Change, origins, write_acceptance
+from prunemark.receipts.acceptance import LONGEST_REASON, Acceptance, Change, origins, write_acceptance
 from prunemark.receipts.chain import Break
 
-CODE = ("src", "workflow", "Snakefile")
+TREE = ("src", "workflow", "Snakefile", "params.yaml", "claims.yaml", "pyproject.toml", "constraints.txt")
 
 
 def accept(reason: str, count: int, whole: bool, seed: int | None) -> tuple[list[Break], list[str]]:
@@ -37,6 +37,8 @@ def accept(reason: str, count: int, whole: bool, seed: int | None) -> tuple[list
     Raises:
         PrunemarkError: code that is not committed, nothing to accept, or steps that would run for another reason too.
     """
+    if not 0 < len(reason.strip()) <= LONGEST_REASON:
+        raise PrunemarkError(f"accept: --reason: {reason!r:.60} is not allowed: 1 to {LONGEST_REASON} characters")
     commit, params = committed(), read_params()
     affected = [entry.step for entry in concerned(pending_steps(grid.all_steps(params)))]
     changes = changed_code(affected)
@@ -80,7 +82,7 @@ def committed() -> str:
     Raises:
         PrunemarkError: there is no commit, or a change.
     """
-    status = git("status", "--porcelain", "--", *CODE)
+    status = git("status", "--porcelain", "--", *TREE)
     head = git("rev-parse", "--verify", "HEAD^{commit}")
     if status.returncode or head.returncode:
         raise PrunemarkError("accept: this is no git repository with a commit; an acceptance names one")

@@ -15,20 +15,23 @@ from prunemark.receipts.chain import Break
 from prunemark.receipts.recorder import identity_for
 
 Receipts = dict[str, Receipt]
-COMMIT = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1, or SHA-256 where a repository is made with it
+HEXADECIMAL = re.compile("[0-9a-f]+")
+LONGEST_NAME = 1000
+DIGITS = {b"sha1": 40, b"sha256": 64}
 
 
 def code_breaks(receipts: Receipts) -> tuple[list[Break], list[str]]:
     """Receipts, by folder, whose code is neither that of the commit nor declared as differing, and journals that name
     no commit which there can be; and notes that count what was declared and what could not be compared.
     """
+    lengths = digits()
     entries = {folder: journal_of(Path(folder)) for folder in receipts}
     paths = {folder: journal_path(Path(folder)).as_posix() for folder in receipts}
     breaks = [Break(paths[folder], "no journal entry, and only it names the code's commit")
               for folder, entry in entries.items() if entry is None]  # fmt: skip
     breaks += [Break(paths[folder], f"names {entry.commit!r:.60} as the commit: no hash of git's")
-               for folder, entry in entries.items() if entry and not could_be(entry.commit)]  # fmt: skip
-    journals = {folder: entry for folder, entry in entries.items() if entry and could_be(entry.commit)}
+               for folder, entry in entries.items() if entry and not could_be(entry.commit, lengths)]  # fmt: skip
+    journals = {folder: entry for folder, entry in entries.items() if entry and could_be(entry.commit, lengths)}
     commits = {entry.commit for entry in journals.values() if entry.commit}
     named = {name for receipt in receipts.values() for name in receipt.code}
     blobs = Blobs(commits, named.union(*(entry.code for entry in journals.values())))
@@ -80,9 +83,18 @@ def unlike_head(path: Path) -> tuple[list[Break], list[str]]:
     return [Break(name, f"unexplained: HEAD has {'no such file' if kept is None else 'other bytes'}")], []
 
 
-def could_be(commit: str | None) -> bool:
+def could_be(commit: str | None, lengths: tuple[int, ...]) -> bool:
     """Whether a journal may name this as its commit: a whole hash, or none outside of a checkout."""
-    return commit is None or COMMIT.fullmatch(commit) is not None
+    return commit is None or (len(commit) in lengths and HEXADECIMAL.fullmatch(commit) is not None)
+
+
+def digits() -> tuple[int, ...]:
+    """How many digits the hashes of this repository have; both lengths where there is none."""
+    try:
+        done = git("rev-parse", "--show-object-format")
+    except OSError:
+        return tuple(DIGITS.values())
+    return (DIGITS[done.stdout.strip()],) if done.stdout.strip() in DIGITS else tuple(DIGITS.values())
 
 
 def whole_history() -> bool:
@@ -110,8 +122,8 @@ class Blobs:
 
     def __init__(self, commits: set[str], names: set[str]) -> None:
         # A commit itself, with an empty name, too: so a file that it has not is told from a commit that is not here. A
-        # name of two lines would be two questions.
-        asked_of_each = ("", *sorted(name for name in names if "\n" not in name))
+        # name of two lines would be two questions, and git repeats a name that it does not know.
+        asked_of_each = ("", *sorted(name for name in names if "\n" not in name and len(name) < LONGEST_NAME))
         pairs = [(commit, name) for commit in sorted(commits) for name in asked_of_each]
         asked = "".join(f"{commit}:./{name}\n" if name else f"{commit}^{{commit}}\n" for commit, name in pairs)
         found = cat_file(asked.encode())

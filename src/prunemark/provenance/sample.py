@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from pathlib import Path
 
 import numpy as np
 
 from prunemark.errors import PrunemarkError
 from prunemark.plan.folders import Step, stage_of
+from prunemark.point import Point
 from prunemark.receipts.acceptance import Replay
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -57,7 +59,12 @@ def covering(affected: list[Step], count: int, seed: int | None) -> tuple[list[S
 
 
 def labels(step: Step) -> set[object]:
-    return {step.command, step.folder.names, *step.methods}
+    """What tells a step from others of its stage: what it runs, what kind of results it reads and leaves, and the
+    names of its point, the pruner's and the scheme's among them."""
+    point = Point.from_path(Path(step.folder))
+    named = zip(Point._fields, point, strict=True)
+    names = {(field, name) for field, name in named if field not in ("seed", "key", "rate")}
+    return {step.command, step.folder.names, *step.methods, *(folder.names for folder in step.reads), *names}
 
 
 def seconds(text: str) -> float:

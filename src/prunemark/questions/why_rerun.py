@@ -26,7 +26,9 @@ def why_rerun(which: str | None) -> Iterator[str]:
     steps = grid.all_steps(read_params())
     chosen = {str(step.folder) for step in steps if concerns(str(step.folder), which)}
     if not chosen:
-        raise PrunemarkError(f"{which}: neither a stage ({', '.join(STAGES)}) nor the folder of a step under data/")
+        raise PrunemarkError(
+            f"{which!r:.100}: neither a stage ({', '.join(STAGES)}) nor the folder of a step under data/"
+        )
     pending = [entry for entry in pending_steps(steps) if str(entry.step.folder) in chosen]
     if not pending:
         yield f"nothing would run: all of {len(chosen)} are as params.yaml and the code ask"
@@ -49,7 +51,7 @@ def why_rerun(which: str | None) -> Iterator[str]:
 
 def last_build(which: str | None) -> Iterator[str]:
     """What the last `prunemark build` that ran a step ran of it, and why."""
-    lines = LAST_BUILD.read_text().splitlines() if LAST_BUILD.is_file() else []
+    lines = LAST_BUILD.read_text(errors="replace").splitlines() if LAST_BUILD.is_file() else []
     lines = [line for line in lines if concerns(line.partition(": ")[0], which)]
     if lines:
         yield f"the last build ran {len(lines)} of them:"

@@ -21,6 +21,7 @@ from prunemark.formats.written import Written, parse, write
 
 ACCEPTED = JOURNAL / "accepted"
 DIGITS = 16
+LONGEST_REASON = 500
 
 
 class Change(Written):
@@ -48,7 +49,7 @@ class Acceptance(Written):
     NOUN: ClassVar[str] = "an acceptance"
 
     schema_number: Literal[1] = Field(alias="schema")
-    reason: str = Field(min_length=1, max_length=500)
+    reason: str = Field(min_length=1, max_length=LONGEST_REASON)
     commit: str
     changes: list[Change] = Field(min_length=1)
     steps: int = Field(ge=0)
@@ -112,6 +113,18 @@ def origins() -> Callable[[str, str], str]:
     return origin
 
 
+def rests_on(acceptance: Acceptance, code: Mapping[str, str]) -> bool:
+    """Whether a receipt that names this code rests on an acceptance: it ran what was changed, and not yet what is
+    accepted."""
+    origin = origins()
+    return any(
+        change.file in code
+        and code[change.file] != change.after
+        and origin(change.file, code[change.file]) == change.before
+        for change in acceptance.changes
+    )
+
+
 def as_accepted(code: Mapping[str, str]) -> dict[str, str]:
     """Files and their identities, each identity as the one that it was accepted for."""
     origin = origins()
@@ -127,14 +140,15 @@ class Known(NamedTuple):
 
 
 def state() -> tuple[tuple[str, int, int], ...]:
-    """What lies here, so that it is read once for as long as nothing changes."""
+    """What lies here, so that it is read once for as long as nothing changes; what is no file is read as a fault."""
     try:
         entries = sorted(
             (entry for entry in os.scandir(ACCEPTED) if entry.name.endswith(".json")), key=lambda e: e.name
         )
     except OSError:
         return ()
-    return tuple((os.path.abspath(e.path), e.stat().st_mtime_ns, e.stat().st_size) for e in entries)
+    stats = [(entry.path, entry.stat(follow_symlinks=False)) for entry in entries]
+    return tuple((os.path.abspath(path), status.st_mtime_ns, status.st_size) for path, status in stats)
 
 
 @functools.lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from prunemark.plan.folders import CLAIMS
 from prunemark.receipts.acceptance import origins
 from prunemark.receipts.recorder import identity_for
 
+LONGEST = 500  # characters of a path, and of what is said of it
 CACHE = Path(".prunemark/hashes.json")
 
 
@@ -27,7 +29,7 @@ class Break:
     missing: bool = False
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return f"{self.path[:LONGEST]}: {self.reason[:LONGEST]}"
 
 
 class HashCache:
@@ -101,7 +103,7 @@ class Claims:
         """
         found = []
         for name, said in self.said.items():
-            if not Path(name).is_file():
+            if not os.path.isfile(name):
                 found.append(Break(name, f"missing; {said[0][0]} names it", missing=True))
                 continue
             actual = hashed(Path(name))
@@ -121,7 +123,7 @@ class Claims:
         found = []
         origin = origins()
         for name, said in self.code.items():
-            if not Path(name).is_file():
+            if not os.path.isfile(name):
                 found.append(Break(name, f"missing; {said[0][0]} names it as its code", missing=True))
                 continue
             here = {schema: origin(name, file_identity(Path(name), schema)) for schema in {entry[2] for entry in said}}

@@ -27,7 +27,15 @@ Methods = tuple[tuple[str, str], ...]
 
 @functools.cache
 def import_graph() -> grimp.ImportGraph:
-    return grimp.build_graph(PACKAGE, cache_dir=str(CACHE), exclude_type_checking_imports=True)
+    """The imports of this package.
+
+    Raises:
+        PrunemarkError: a source file that is no Python.
+    """
+    try:
+        return grimp.build_graph(PACKAGE, cache_dir=str(CACHE), exclude_type_checking_imports=True)
+    except (grimp.exceptions.SourceSyntaxError, UnicodeDecodeError, SyntaxError) as error:
+        raise PrunemarkError(f"src/{PACKAGE}: its imports cannot be read: {str(error).splitlines()[0]:.300}") from None
 
 
 @functools.cache
@@ -99,4 +107,5 @@ def own_code() -> str:
 
 def source(module: str) -> Path:
     path = registry.PACKAGE.parent.joinpath(*module.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    inside = path / "__init__.py"
+    return inside if inside.is_file() else path.with_suffix(".py")

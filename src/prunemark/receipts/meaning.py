@@ -11,11 +11,22 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import sys
 
 # What the syntax says elsewhere, or what only type checkers read.
 LEFT_OUT = {"ctx", "kind", "type_comment", "type_ignores"}
 # A file that uses one of these may read the annotations of any function.
-READERS = (b"typer", b"inspect", b"annotationlib", b"type_hints", b"__annotations__", b"dispatch", b"validate_call")
+READERS = (
+    "typer",
+    "inspect",
+    "annotationlib",
+    "annotations__",
+    "get_annotations",
+    "type_hints",
+    "dispatch",
+    "validate_call",
+)
+DEEPEST = 100_000  # frames: a sum of some hundred terms is a tree as deep
 # Decorators that do not read annotations; of any other one it is not known.
 BLIND = {
     "abstractmethod",
@@ -42,18 +53,34 @@ def identity(name: str, content: bytes) -> str:
 @functools.lru_cache(maxsize=4096)
 def identity_of_python(content: bytes) -> str:
     """The identity of Python source; of what is none, the SHA-256 of its bytes."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(DEEPEST)
     try:
         tree = ast.parse(content)
-    except (SyntaxError, ValueError):
+        dump = Dump(keep=reads_annotations(tree))
+        dump.write(tree)
+    except (SyntaxError, ValueError):  # ValueError: a number of more digits than Python writes
         return hashlib.sha256(content).hexdigest()
-    dump = Dump(keep=reads_annotations(content))
-    dump.write(tree)
+    finally:
+        sys.setrecursionlimit(usual)
     return hashlib.sha256("".join(dump.parts).encode()).hexdigest()
 
 
-def reads_annotations(content: bytes) -> bool:
-    """Whether a module uses anything that may read annotations at run time."""
-    return any(reader in content for reader in READERS)
+def reads_annotations(tree: ast.AST) -> bool:
+    """Whether a module uses, by its names, anything that may read annotations at run time."""
+    return any(reader in word for node in ast.walk(tree) for word in words(node) for reader in READERS)
+
+
+def words(node: ast.AST) -> tuple[str, ...]:
+    """The names in a node; of a text, only one that is an identifier, which ``getattr`` may ask for."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+            return (name,)
+        case ast.ImportFrom(module=str(name)):
+            return (name,)
+        case ast.Constant(value=str(text)) if text.isidentifier():
+            return (text,)
+    return ()
 
 
 class Dump:
