@@ -27,13 +27,13 @@ def test_why_recompute_and_diff(copy: Repository) -> None:
     assert copy.hashes() == before
     assert "all accounted for" in copy.run("prunemark", "audit")
 
-    copy.edit("params.yaml", "l1-filter: {}", "l1-filter: {scope: layer}")
+    copy.edit("params.yaml", "rested: {method: magnitude", "rested: {method: random")
     copy.run("prunemark", "build")
     copy.commit()
     done = copy.attempt("prunemark", "diff", "HEAD~1", "HEAD", "--json")
     assert done.returncode == 1
     found = json.loads(done.stdout)
     moved = next(change for change in found["moved"] if change["causes"][0]["folder"].startswith("data/pruned/"))
-    assert moved["causes"][0]["reason"] == "parameter scope global -> layer"
+    assert moved["causes"][0]["reason"] == "parameter method magnitude -> random"
     assert (found["appeared"], found["vanished"]) == ([], [])
     assert "invalidates 0 of" in copy.run("prunemark", "impact", "HEAD")

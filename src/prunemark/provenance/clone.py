@@ -15,7 +15,7 @@ from prunemark.errors import PrunemarkError
 from prunemark.formats.journal import journal_path
 from prunemark.plan.folders import Step
 from prunemark.provenance import own_process
-from prunemark.provenance.commits import could_be, journal_of
+from prunemark.provenance.commits import could_be, digits, journal_of
 from prunemark.receipts.chain import Break
 
 CACHE = "prunemark-audit"
@@ -62,7 +62,7 @@ def the_commit(last: Step) -> str:
     again: whether their code is that of this commit too, the audit in the clone says."""
     entry = journal_of(Path(last.folder))
     commit = entry.commit if entry else None
-    if commit is None or not could_be(commit):
+    if commit is None or not could_be(commit, digits()):
         raise PrunemarkError(f"{journal_path(Path(last.folder))}: names no commit; a clone needs the one that made it")
     return commit
 

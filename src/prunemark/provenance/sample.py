@@ -61,7 +61,7 @@ def covering(affected: list[Step], count: int, seed: int | None) -> tuple[list[S
 def labels(step: Step) -> set[object]:
     """What tells a step from others of its stage: what it runs, what kind of results it reads and leaves, and the
     names of its point, the pruner's and the scheme's among them."""
-    point = Point.from_path(Path(step.folder))
+    point = Point() if step.command == "report" else Point.from_path(Path(step.folder))
     named = zip(Point._fields, point, strict=True)
     names = {(field, name) for field, name in named if field not in ("seed", "key", "rate")}
     return {step.command, step.folder.names, *step.methods, *(folder.names for folder in step.reads), *names}
