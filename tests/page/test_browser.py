@@ -98,6 +98,11 @@ def test_nothing_fails_and_no_request_leaves_the_file(tab, written):
     assert opened.page.locator("#explore-curves svg").count() == 1
 
 
+def test_nothing_fails_in_the_page_of_the_default_run(tab):
+    """A real run has metrics that no made-up one has."""
+    assert tab(path=Path(__file__).parents[2] / "examples/default/report.html").faults == []
+
+
 @pytest.mark.parametrize("seeds", [1, 2, 5])
 def test_the_script_writes_numbers_as_python_does(tab, tmp_path, seeds):
     text, _ = render(asked(seeds=list(range(seeds)), keys=2, watermarks={"uchida": {"method": "uchida"}}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from prunemark.page.tables import Column, Panel
+from prunemark.page.tables import WHOLE, Column, Panel
 
 SHARES = {
     "agreement": "agreement",
@@ -33,8 +33,8 @@ def comparison(panel: Panel, head: str) -> dict[str, Any]:
     columns.append(Column("calibration error", "ECE, pruned", error, ".3f"))
     columns.append(Column("before pruning", "ECE, original", lambda point: error(panel.origin(point.watermark)), ".3f"))
     if head == "refit":
-        left_out = partial(book.plain, metric="features_left_out", form="g", head=head)
-        columns.append(Column("features left out", "too alike for float32", left_out, "g"))
+        left_out = partial(book.plain, metric="features_left_out", form=WHOLE, head=head)
+        columns.append(Column("features left out", "too alike for float32", left_out, WHOLE))
     if head == "frozen":
         for metric, (title, unit) in FEATURES.items():
             columns.append(Column(title, unit, partial(book.plain, metric=metric, form=".4f"), ".4f"))

@@ -43,7 +43,7 @@ class Group:
 @dataclass(frozen=True)
 class Column:
     """``form``: how its numbers are written, where that follows from their value: ``%`` of a share with k of n, ``+``
-    of a difference in points, else a format specification."""
+    of a difference in points, else ``.2f`` or the like, which the page's script knows."""
 
     title: str
     unit: str
