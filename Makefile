@@ -12,11 +12,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 run: $(VENV)/run
 	$(BIN)/prunemark build
 
-# In the order of folders: the engines' few tests take longest, and last they would leave a core idle. They wait for
-# processes a fifth of their time, so there is a worker more than cores.
+# In the order of folders: the engines' few tests take longest, and last they would leave a core idle.
 test: $(VENV)/dev
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) \
-	--dist loadfile --no-loadscope-reorder
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 slow: $(VENV)/dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow
