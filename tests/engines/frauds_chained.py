@@ -216,7 +216,7 @@ FRAUDS: dict[str, tuple[Edit, str]] = {
         replaced(f"{SCORES}/receipt.json", '"inputs": {', '"inputs": {\n  "data": 1,'),
         f"{SCORES}/receipt.json: not a receipt: inputs.data: 1 is not allowed",
     ),
-    "a receipt that is none: a directory": (a_directory_for_a_receipt, f"{SCORES}/receipt.json: cannot be read"),
+    "a receipt that is none: a directory": (a_directory_for_a_receipt, f"{SCORES}/receipt.json: not a regular file"),
     "other parameters: fewer epochs": (
         replaced("params.yaml", "epochs: 2", "epochs: 3"),
         "params.yaml: asks for epochs",
