@@ -21,7 +21,7 @@ CHANGES = {
     "pruner": (f"{METHODS}/pruners/magnitude.py", "weight.detach().abs()", "weight.detach().abs() * -1"),
     "watermark": (f"{METHODS}/watermarks/reversible.py", 'TAG = "prunemark', 'TAG = "Prunemark'),
     "check": (f"{METHODS}/checks/sha256.py", "state_sha256(encoder)}", "state_sha256(encoder)[::-1]}"),
-    "channels": (f"{METHODS}/structured/l1_filter.py", "filters.abs()", "filters.abs().neg()"),
+    "channels": (f"{METHODS}/structured/l1_filter.py", "filters.abs().sum(dim=1)", "filters.abs().amax(dim=1)"),
     "alteration": (f"{METHODS}/alterations/noise.py", "weight += strength", "weight -= strength"),
     "objective": (f"{METHODS}/objectives/simclr.py", "encode(views)), self.temperature)", "encode(views)), 2 * self.temperature)"),
     "encoder": (f"{METHODS}/encoders/_resnet.py", "x = self.maxpool(torch.relu_(", "x = self.maxpool(torch.nn.functional.leaky_relu("),
