@@ -107,11 +107,11 @@ def settle(params: Params) -> None:
 
 def forget_idle_acceptances(params: Params) -> None:
     """Delete acceptances on which no receipt rests any more: every step they spoke of ran again."""
-    if idle := acceptances():
+    if every := acceptances():
         receipts = [read_receipt(Path(step.folder)) for step in grid.all_steps(params)]
-        idle = tuple(one for one in idle if not any(rests_on(one, receipt.code) for receipt in receipts))
-    for acceptance in idle:
-        acceptance.path.unlink()
+        idle = [one for one in every if not any(rests_on(one, receipt.code) for receipt in receipts)]
+        for acceptance in idle:
+            acceptance.path.unlink()
 
 
 def state_anew(params: Params, hashes: HashCache) -> None:
