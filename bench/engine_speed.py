@@ -68,7 +68,7 @@ def plan_three_thousand() -> None:
     """Plan a grid of 3,000 cells from nothing: the time of a whole dry run, which also prints every job."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for name in ("Snakefile", "workflow", "profiles", "src"):
+        for name in ("Snakefile", "claims.yaml", "workflow", "profiles", "src"):
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copyfile)(source, copy / name)
         text = (ROOT / "params.yaml").read_text()

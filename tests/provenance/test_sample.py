@@ -17,7 +17,7 @@ from prunemark.provenance.sample import covering, drawn, most_wrong, seconds
 
 
 def cells(number: int) -> list[Step]:
-    return [Step("evaluate", Folder("scores", f"data/scores/{i}"), {}, (), (), ()) for i in range(number)]
+    return [Step("evaluate", Folder("scores", f"data/scores/{i}"), dict, (), (), ()) for i in range(number)]
 
 
 def test_a_sample_is_a_prefix_of_one_order_by_its_seed() -> None:

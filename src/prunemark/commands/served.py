@@ -25,13 +25,12 @@ def load_ahead() -> None:
     import prunemark.disk.tensors  # noqa: F401
     from prunemark import registry
     from prunemark.commands.command_line import command_line
-    from prunemark.receipts.meaning import identity
+    from prunemark.receipts.identities import identities
     from prunemark.receipts.recorder import installed_versions
 
     installed_versions()
     # Every receipt names the meaning of its code; what is parsed here is parsed once.
-    for path in registry.PACKAGE.rglob("*.py"):
-        identity(path.name, path.read_bytes())
+    identities({path.as_posix(): path.read_bytes() for path in registry.PACKAGE.rglob("*.py")})
     # The first command line that is parsed imports as much again.
     some = ["--marked", "", "--pruned", "", "--threads", "1", "--out", ""]
     command_line().commands["latency"].make_context("latency", some)

@@ -31,13 +31,16 @@ LARGEST_REQUEST = 1 << 20
 
 @contextmanager
 def started(environment: dict[str, str] | None = None) -> Iterator[dict[str, str]]:
-    """Start a fork server, in ours or another ``environment``; yields what leads commands to it. It ends with us,
-    however we end."""
+    """Start a fork server; yields what leads commands to it. It ends with us, however we end.
+
+    In another ``environment`` than ours it runs other sources, and believes nothing that lies in this directory.
+    """
     with tempfile.TemporaryDirectory(prefix="prunemark-") as folder:
         address = str(Path(folder) / "forkserver")
         ours, theirs = os.pipe()
         command = [sys.executable, "-m", SERVER, address, str(ours)]
-        process = subprocess.Popen(command, env=environment, pass_fds=(ours,), stdin=subprocess.DEVNULL)
+        place = folder if environment else None
+        process = subprocess.Popen(command, env=environment, cwd=place, pass_fds=(ours,), stdin=subprocess.DEVNULL)
         os.close(ours)
         try:
             yield {ADDRESS: address}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from prunemark.disk.files import read_json, sha256_file
+from prunemark.disk.files import read_json, sha256, sha256_file, write_bytes
 from prunemark.formats.journal import Journal, journal_path
 from prunemark.formats.receipt import RECEIPT, Receipt
 from prunemark.formats.written import read
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "prunemark"
 DEFAULT_URI = "sqlite:///mlflow.db"
 LOCK = Path(".prunemark/mlflow.lock")
+PUBLISHED = Path(".prunemark/published")
 CELL, RECEIPT_TAG, COMMAND, COMPLETE = (
     f"prunemark.{name}" for name in ("cell", "receipt_sha256", "command", "complete")
 )
@@ -132,11 +133,27 @@ def warn(error: Exception) -> None:
 
 
 def publish_or_warn(params: Params) -> None:
-    """`publish`, with any failure of MLflow turned into a warning."""
+    """`publish` where something is new since it last ran, with any failure of MLflow turned into a warning.
+
+    To ask MLflow takes longer than all else that a build does where there is nothing to do.
+    """
     try:
-        publish(params)
+        state = publishable(params)
+        if not PUBLISHED.is_file() or PUBLISHED.read_text() != state:
+            publish(params)
+            write_bytes(PUBLISHED, publishable(params).encode())
     except Exception as error:
         warn(error)
+
+
+def publishable(params: Params) -> str:
+    """What there is to publish, and where: a SHA-256 over all receipts, the server's address and whether a local
+    database is there."""
+    from prunemark.plan import grid
+
+    receipts = [Path(step.folder) for step in grid.all_steps(params) if (Path(step.folder) / RECEIPT).is_file()]
+    place = os.environ.get("MLFLOW_TRACKING_URI") or f"{DEFAULT_URI} {Path('mlflow.db').is_file()}"
+    return sha256("\n".join([place, *map(identity, receipts)]).encode())
 
 
 def publish(params: Params) -> int:

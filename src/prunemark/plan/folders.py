@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from prunemark.plan.params import Params
@@ -66,9 +68,9 @@ class Folder(str):
 
 @dataclass(frozen=True)
 class Step:
-    """One stage run: its sub-command (and module in stages/), its folder, its parameters, the methods it loads by name,
-    the folders it reads and, of these, those it waits for, files beside params.yaml that a user wrote, and the methods
-    whose docstrings it prints. Every folder holds the artefacts of its kind and, written last, a receipt.
+    """One stage run: its sub-command (and module in stages/), its folder, what gives its parameters, the methods it
+    loads by name, the folders it reads and, of these, those it waits for, files beside params.yaml that a user wrote,
+    and the methods whose docstrings it prints. Every folder holds the artefacts of its kind and, last, a receipt.
 
     ``needs`` leaves out what another one of them has read: that one's receipt holds its hashes, so nothing can change
     unnoticed, and every edge costs time in planning.
@@ -76,12 +78,16 @@ class Step:
 
     command: str
     folder: Folder
-    parameters: Parameters
+    asked: Callable[[], Parameters]
     methods: Methods
     reads: tuple[Folder, ...]
     needs: tuple[Folder, ...]
     files: tuple[str, ...] = ()
     described: Methods = ()
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        return self.asked()
 
     @property
     def outputs(self) -> list[str]:

@@ -5,10 +5,10 @@ Which of them params.yaml asks for: `prunemark.plan.grid`. Where their folders l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -17,6 +17,7 @@ from prunemark.plan.axes import checks_on, keyed_copies, sees_labels
 from prunemark.plan.folders import (
     CLAIMS,
     Folder,
+    Parameters,
     Step,
     check_folder,
     data_folder,
@@ -43,7 +44,6 @@ from prunemark.requests.stage_requests import (
     WatermarkRequest,
 )
 
-Asked = TypeVar("Asked", bound=Request)
 # What runs a pruner of each kind.
 COMMANDS = {"pruners": "prune", "structured": "shrink"}
 REQUESTS: dict[str, type[PruneRequest]] = {"pruners": PruneRequest, "structured": ShrinkRequest}
@@ -51,15 +51,15 @@ REQUESTS: dict[str, type[PruneRequest]] = {"pruners": PruneRequest, "structured"
 
 def fetch(params: Params, point: Point) -> Step:
     entry, out = params.datasets[point.dataset], data_folder(point.dataset)
-    request = taking(FetchRequest, entry, dataset=point.dataset, out=Path(out))
-    return Step("fetch", out, request.parameters(), (("datasets", entry.method),), (), ())
+    asked = taking(FetchRequest, entry, dataset=point.dataset, out=out)
+    return Step("fetch", out, asked, (("datasets", entry.method),), (), ())
 
 
 def train(params: Params, point: Point) -> Step:
     entry, data, out = params.encoders[point.encoder], data_folder(point.dataset), encoder_folder(point)
-    request = taking(TrainRequest, entry, params, data=Path(data), seed=int(point.seed), out=Path(out))
+    asked = taking(TrainRequest, entry, params, data=data, seed=int(point.seed), out=out)
     used = (architecture(params, point), ("objectives", entry.objective))
-    return Step("train", out, request.parameters(), used, (data,), (data,))
+    return Step("train", out, asked, used, (data,), (data,))
 
 
 def architecture(params: Params, point: Point) -> tuple[str, str]:
@@ -69,36 +69,36 @@ def architecture(params: Params, point: Point) -> tuple[str, str]:
 def watermark(params: Params, point: Point) -> Step:
     entry, data, out = params.watermarks[point.watermark], data_folder(point.dataset), marked_folder(point)
     source, nulls = encoder_folder(point), null_folders(params, point)
-    request = taking(
+    asked = taking(
         WatermarkRequest,
         entry,
         params,
-        data=Path(data),
-        encoder=Path(source),
-        null=paths(nulls),
+        data=data,
+        encoder=source,
+        null=nulls,
         key=int(point.key),
         seed=int(point.seed),
-        out=Path(out),
+        out=out,
     )
     used = (architecture(params, point), ("watermarks", entry.method))
-    return Step("watermark", out, request.parameters(), used, (data, source, *nulls), (source, *nulls))
+    return Step("watermark", out, asked, used, (data, source, *nulls), (source, *nulls))
 
 
 def check(params: Params, point: Point, name: str) -> Step:
     entry, data, nulls = params.checks[name], data_folder(point.dataset), null_folders(params, point)
     marked, out = marked_folder(point), check_folder(point, name)
-    request = taking(
+    asked = taking(
         CheckRequest,
         entry,
         params,
-        data=Path(data),
-        marked=Path(marked),
-        null=paths(nulls),
+        data=data,
+        marked=marked,
+        null=nulls,
         seed=int(point.seed),
-        out=Path(out),
+        out=out,
     )
     used = (architecture(params, point), ("checks", entry.method))
-    return Step("check", out, request.parameters(), used, (data, marked, *nulls), (marked,))
+    return Step("check", out, asked, used, (data, marked, *nulls), (marked,))
 
 
 def prune(params: Params, point: Point) -> Step:
@@ -106,44 +106,44 @@ def prune(params: Params, point: Point) -> Step:
     entry, trained = params.every_pruner[point.pruner], params.encoders[point.encoder]
     data, source = data_folder(point.dataset), encoder_folder(point)
     marked, out = marked_folder(point), pruned_folder(params, point)
-    request = taking(
+    asked = taking(
         REQUESTS[entry.kind],
         entry,
         trained,
         params,
-        data=Path(data),
-        encoder=Path(source),
-        marked=Path(marked),
+        data=data,
+        encoder=source,
+        marked=marked,
         rate=point.rate,
         objective_set=trained.set,
         epochs=entry.epochs or 0,
         learning_rate=entry.learning_rate or 0.0,
         seed=int(point.seed),
-        out=Path(out),
+        out=out,
     )
     used = (architecture(params, point), ("objectives", trained.objective), (entry.kind, entry.method))
-    return Step(COMMANDS[entry.kind], out, request.parameters(), used, (data, source, marked), (marked,))
+    return Step(COMMANDS[entry.kind], out, asked, used, (data, source, marked), (marked,))
 
 
 def alter(params: Params, point: Point) -> Step:
     """Unlike masks, draws differ from key to key: copies under several keys are trials of one alteration."""
     entry, trained = params.alterations[point.pruner], params.encoders[point.encoder]
     data, marked, out = data_folder(point.dataset), marked_folder(point), pruned_folder(params, point)
-    request = taking(
+    asked = taking(
         AlterRequest,
         entry,
         trained,
         params,
-        data=Path(data),
-        marked=Path(marked),
+        data=data,
+        marked=marked,
         strength=point.rate,
         objective_set=trained.set,
         key=int(point.key),
         seed=int(point.seed),
-        out=Path(out),
+        out=out,
     )
     used = (architecture(params, point), ("objectives", trained.objective), ("alterations", entry.method))
-    return Step("alter", out, request.parameters(), used, (data, marked), (marked,))
+    return Step("alter", out, asked, used, (data, marked), (marked,))
 
 
 def evaluate(params: Params, point: Point) -> Step:
@@ -155,15 +155,16 @@ def evaluate(params: Params, point: Point) -> Step:
     out = scores_folder(point)
     reads: tuple[Folder, ...] = (data, marked, *checks)
     needs = reads if downstream else (marked, *checks)
-    request = taking(EvaluateRequest, params, data=Path(data), marked=Path(marked), check=paths(checks), out=Path(out))
+    compared: dict[str, Folder] = {}
     if not point.is_original:
         mask, original = pruned_folder(params, point), scores_folder(point.original)
         reads, needs = (*reads, mask, original), (mask, original)
-        request = replace(request, pruned=Path(mask), original=Path(original))
+        compared = {"pruned": mask, "original": original}
+    asked = taking(EvaluateRequest, params, data=data, marked=marked, check=checks, out=out, **compared)
     methods = sorted({params.checks[name].method for name in names})
     own = ("watermarks", params.watermarks[point.watermark].method)
     used = (architecture(params, point), own, *(("checks", name) for name in methods))
-    return Step("evaluate", out, request.parameters(), used, reads, needs)
+    return Step("evaluate", out, asked, used, reads, needs)
 
 
 def evaluate_original(params: Params, point: Point) -> Step:
@@ -175,13 +176,11 @@ def control(params: Params, point: Point) -> Step:
     in the place of the watermark."""
     trained, data = encoder_folder(point), data_folder(point.probe)
     out = Folder.of("scores", point.original._replace(key="0"))
-    request = taking(
-        ControlRequest, params, control=point.watermark, data=Path(data), encoder=Path(trained), out=Path(out)
-    )
+    asked = taking(ControlRequest, params, control=point.watermark, data=data, encoder=trained, out=out)
     used = (architecture(params, point),) if point.watermark == "untrained" else ()
     reads = (data, trained)
     needs = reads if point.probe != point.dataset else (trained,)
-    return Step("control", out, request.parameters(), used, reads, needs)
+    return Step("control", out, asked, used, reads, needs)
 
 
 def latency(params: Params, point: Point) -> Step:
@@ -191,27 +190,34 @@ def latency(params: Params, point: Point) -> Step:
     timed = point._replace(seed=str(params.seeds[0]), watermark=watermark, key=key)
     marked, out = marked_folder(timed), Folder.of("latency", point)
     pruned = [pruned_folder(params, timed._replace(rate=rate)) for rate in params.rates_of(point.pruner)]
-    request = taking(LatencyRequest, params, marked=Path(marked), pruned=paths(pruned), out=Path(out))
+    asked = taking(LatencyRequest, params, marked=marked, pruned=pruned, out=out)
     reads = (marked, *pruned)
-    return Step("latency", out, request.parameters(), (architecture(params, point),), reads, tuple(pruned))
+    return Step("latency", out, asked, (architecture(params, point),), reads, tuple(pruned))
 
 
 def report(params: Params, needs: tuple[Folder, ...]) -> Step:
     """Everything that was evaluated, in one page and its tables."""
     out = Folder("report", "data/report")
-    request = ReportRequest(asked=params.digest(), claims=Path(CLAIMS), out=Path(out))
+    asked = taking(ReportRequest, asked=params.digest(), claims=Path(CLAIMS), out=out)
     described = tuple((kind, method) for _, kind, method in registry.named_in(params.model_dump(mode="json")))
-    return Step("report", out, request.parameters(), (), needs, needs, (CLAIMS,), described)
+    return Step("report", out, asked, (), needs, needs, (CLAIMS,), described)
 
 
-def taking(kind: type[Asked], *entries: BaseModel, **given: Any) -> Asked:
-    """The request with the fields given; all others from the first of these parts of params.yaml that has one of that
-    name."""
-    open_fields = [field.name for field in fields(kind) if field.name not in given]
-    for entry in reversed(entries):
-        given |= {name: getattr(entry, name) for name in open_fields if name in type(entry).model_fields}
-    return kind(**given)
+def taking(kind: type[Request], *entries: BaseModel, **given: Any) -> Callable[[], Parameters]:
+    """What gives the parameters of a request: the fields given, and all others from the first of these parts of
+    params.yaml that has one of that name. They take longest of all in planning, and few steps are asked for them."""
+
+    def parameters() -> Parameters:
+        values = {name: as_paths(value) for name, value in given.items()}
+        open_fields = [field.name for field in fields(kind) if field.name not in given]
+        for entry in reversed(entries):
+            values |= {name: getattr(entry, name) for name in open_fields if name in type(entry).model_fields}
+        return kind(**values).parameters()
+
+    return parameters
 
 
-def paths(folders: Iterable[Folder]) -> list[Path]:
-    return [Path(folder) for folder in folders]
+def as_paths(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [as_paths(one) for one in value]
+    return Path(value) if isinstance(value, Folder) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 from pathlib import Path
@@ -10,17 +9,15 @@ from pathlib import Path
 import grimp
 
 from prunemark import registry
-from prunemark.disk.files import canonical_json, read_json, sha256, write_bytes
+from prunemark.disk.files import canonical_json, write_bytes
 from prunemark.errors import PrunemarkError
-from prunemark.receipts import meaning
 from prunemark.receipts.acceptance import as_accepted
-from prunemark.receipts.meaning import identity
+from prunemark.receipts.identities import identities as identities_of
 from prunemark.receipts.recorder import counts, source_name, with_template
 
 PACKAGE = "prunemark"
 CACHE = Path(".snakemake/grimp")
 MANIFESTS = Path(".prunemark/code")
-IDENTITIES = Path(".prunemark/identities.json")
 
 Methods = tuple[tuple[str, str], ...]
 
@@ -80,29 +77,7 @@ def manifest(command: str, used: Methods, described: Methods = ()) -> str:
 
 def identities(command: str, used: Methods) -> dict[str, str]:
     """The identity of each of `files`, by its name in receipts."""
-    contents = {name: path.read_bytes() for name, path in files(command, used).items()}
-    known = remembered()
-    new = {sha256(content): name for name, content in contents.items() if sha256(content) not in known}
-    if new:
-        known |= {digest: identity(name, contents[name]) for digest, name in new.items()}
-        write_bytes(IDENTITIES, canonical_json({"by": own_code(), "known": known}).encode())
-    return {name: known[sha256(content)] for name, content in contents.items()}
-
-
-@functools.cache
-def remembered() -> dict[str, str]:
-    """Identities by the SHA-256 of a file's bytes, as an earlier planning left them: parsing would take longer than all
-    else. Only planning believes them."""
-    with contextlib.suppress(PrunemarkError, TypeError, KeyError):
-        kept = read_json(IDENTITIES)
-        if kept["by"] == own_code():
-            return dict(kept["known"])
-    return {}
-
-
-@functools.cache
-def own_code() -> str:
-    return sha256(Path(str(meaning.__file__)).read_bytes())
+    return identities_of({name: path.read_bytes() for name, path in files(command, used).items()})
 
 
 def source(module: str) -> Path:

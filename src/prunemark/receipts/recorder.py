@@ -20,6 +20,7 @@ from prunemark.formats import journal
 from prunemark.formats.journal import Journal, Measured, journal_path
 from prunemark.formats.receipt import RECEIPT, SCHEMA, Receipt, command_of
 from prunemark.formats.written import write
+from prunemark.receipts.identities import identities
 from prunemark.receipts.meaning import identity
 
 PACKAGES = ("torch", "numpy", "safetensors", "vl-convert-python", "jinja2", "snakemake", "dvc", "mlflow")
@@ -107,7 +108,7 @@ class Recorder:
         contents = {path: path.read_bytes() for path in loaded_files()}
         bytes_of = {source_name(path, root): sha256(content) for path, content in contents.items()}
         counted = loaded_code() if self.code is None else self.code
-        code = {source_name(path, root): identity(path.name, contents[path]) for path in counted}
+        code = identities({source_name(path, root): contents[path] for path in counted})
         write(journal_path(self.folder), self._journal(bytes_of))
         receipt = Receipt(
             schema=SCHEMA,

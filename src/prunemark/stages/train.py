@@ -22,7 +22,7 @@ from prunemark.disk.tensors import read_tensors, write_encoder, write_tensors
 from prunemark.formats.journal import Measured
 from prunemark.model.encoder import Architecture, Encoder, snap
 from prunemark.model.training import Recipe, Trainer, initialise
-from prunemark.receipts.meaning import identity
+from prunemark.receipts.identities import identities
 from prunemark.receipts.recorder import Recorder, loaded_code
 from prunemark.requests.stage_requests import TrainRequest
 from prunemark.stages.split_data import Data, read_data, resolve_device
@@ -92,7 +92,7 @@ def checkpoint_name(recorder: Recorder) -> str:
     facts = {
         "parameters": recorder.parameters,
         "inputs": recorder.inputs,
-        "code": [identity(path.name, path.read_bytes()) for path in loaded_code()],
+        "code": sorted(identities({path.as_posix(): path.read_bytes() for path in loaded_code()}).values()),
     }
     return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:32]
 
