@@ -18,6 +18,12 @@ from repository import Repository
 OTHERS = ("dvc.lock", "cache", "mlflow.db", ".snakemake", ".prunemark", "examples", "tests", "logs")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The grid that these tests share takes a while to build: one worker begins with it, so that no other waits."""
+    first = next((item.path for item in items if item.path.parent == Path(__file__).parent), None)
+    items.sort(key=lambda item: item.path != first)
+
+
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     """The tiny grid, built from scratch by ``dvc repro``, once for all workers. Scenarios work on copies; nobody alters

@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from audited import named
+from audited import Audited, named
 from frauds_accepted import FRAUDS
 
+from conftest import OTHERS
 from prunemark.receipts.meaning import identity
 from repository import Repository
 
@@ -62,6 +63,13 @@ def renamed_once(built: Repository, tmp_path_factory: pytest.TempPathFactory) ->
 def renamed(renamed_once: Repository, tmp_path: Path) -> Repository:
     shutil.copytree(renamed_once.folder, tmp_path / "renamed", symlinks=True)
     return Repository(tmp_path / "renamed")
+
+
+@pytest.fixture
+def forgeable(renamed_once: Repository, tmp_path: Path) -> Repository:
+    """Its files and commits alone: neither DVC nor MLflow is there to contradict a forger."""
+    shutil.copytree(renamed_once.folder, tmp_path / "files", symlinks=True, ignore=shutil.ignore_patterns(*OTHERS))
+    return Repository(tmp_path / "files")
 
 
 def test_a_renamed_variable_is_accepted_and_then_nothing_is_planned(built: Repository, renamed: Repository) -> None:
@@ -119,38 +127,41 @@ def test_what_cannot_be_accepted_is_one_line(copy: Repository) -> None:
     refused("data/encoders/tiny/simclr/0 would run for another reason too")
 
 
-def test_acceptances_that_say_what_is_not_so_are_breaks(renamed: Repository) -> None:
-    (path,) = accepted(renamed)
-    name, honest = path.relative_to(renamed.folder).as_posix(), path.read_text()
+def test_acceptances_that_say_what_is_not_so_are_breaks(forgeable: Repository, audited: Audited) -> None:
+    (path,) = accepted(forgeable)
+    name, honest = path.relative_to(forgeable.folder).as_posix(), path.read_text()
+    assert audited(forgeable)[0] == 0
 
     path.write_text(honest.replace("a clearer name", "another reason"))
-    done = renamed.attempt("prunemark", "audit")
-    assert done.returncode == 1
-    assert f"{name}: edited since it was written" in done.stdout
+    status, lines = audited(forgeable)
+    assert status == 1
+    assert named(f"{name}: edited since it was written", lines), lines
     path.write_text(honest)
 
     for edit, expected in FRAUDS.values():
         forged = json.loads(honest)
         edit(forged)
-        other = write_forged(renamed, forged)
-        done = renamed.attempt("prunemark", "audit")
-        assert done.returncode == 1
-        assert named(expected.format(path=other), done.stdout.splitlines()), done.stdout
-        (renamed.folder / other).unlink()
+        other = write_forged(forgeable, forged)
+        status, lines = audited(forgeable)
+        assert status == 1
+        assert named(expected.format(path=other), lines), lines
+        (forgeable.folder / other).unlink()
 
 
-def test_a_change_that_nothing_rests_on_any_more_is_no_break_and_an_idle_acceptance_goes(renamed: Repository) -> None:
+def test_a_change_that_nothing_rests_on_any_more_is_no_break_and_an_idle_acceptance_goes(
+    renamed: Repository, audited: Audited
+) -> None:
     (path,) = accepted(renamed)
     forged = json.loads(path.read_text())
-    pruner = "src/prunemark/methods/pruners/magnitude.py"
-    now = identity(pruner, (renamed.folder / pruner).read_bytes())
-    forged["changes"].append({"file": pruner, "before": "0" * 64, "after": now})
+    words = "src/prunemark/page/words.py"
+    now = identity(words, (renamed.folder / words).read_bytes())
+    forged["changes"].append({"file": words, "before": "0" * 64, "after": now})
     path.unlink()
     other = write_forged(renamed, forged)
     renamed.run("prunemark", "build")
     renamed.commit()
-    assert "all accounted for" in renamed.run("prunemark", "audit")
-    forged["changes"] = [{"file": pruner, "before": "1" * 64, "after": now}]
+    assert audited(renamed)[0] == 0
+    forged["changes"] = [{"file": words, "before": "1" * 64, "after": now}]
     idle = write_forged(renamed, forged)
     renamed.run("prunemark", "build")
     assert [one.relative_to(renamed.folder).as_posix() for one in accepted(renamed)] == [other]

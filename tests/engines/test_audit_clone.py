@@ -30,23 +30,22 @@ def test_a_clone_pulls_audits_and_replays(copy: Repository) -> None:
     assert level["levels_there"][1]["seed"] == 3
 
 
-def test_without_a_remote_the_cache_is_used_and_said_so(copy: Repository) -> None:
-    printed = copy.run("prunemark", "audit", "--from-clone")
-    assert "pulled from this repository's own cache" in printed
-    assert "1 of 14 replayed, all equal" in printed
-
-
 def test_a_remote_that_lacks_something_is_a_break(copy: Repository) -> None:
     done = copy.attempt("prunemark", "audit", "--from-clone", "--remote", "../empty")
     assert done.returncode == 1
     assert "dvc pull --quiet` fails: " in done.stdout
 
 
+@pytest.mark.slow
 def test_of_several_commits_the_last_must_have_the_code_of_all(copy: Repository) -> None:
-    """Only what changed runs again, so that steps name the commits of their time: here the report a later one."""
+    """Only what changed runs again, so that steps name the commits of their time: here the report a later one. Without
+    a remote the cache is used, and said so."""
     copy.git("commit", "-q", "--allow-empty", "-m", "nothing changed")
     made_at(copy, head(copy))
-    assert f"in a clone at {head(copy)[:12]}" in copy.run("prunemark", "audit", "--from-clone")
+    printed = copy.run("prunemark", "audit", "--from-clone")
+    assert f"in a clone at {head(copy)[:12]}" in printed
+    assert "pulled from this repository's own cache" in printed
+    assert "1 of 14 replayed, all equal" in printed
 
     copy.edit("src/prunemark/methods/pruners/magnitude.py", "weight.detach().abs()", "weight.abs().detach()")
     copy.commit()

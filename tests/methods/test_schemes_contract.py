@@ -32,6 +32,7 @@ WRONG = bytes(32)
 # A few steps draw all that many draw; not for schemes that refuse a mark that did not take.
 FEW = {name: {"steps": 5} for name in ("wu", "armssl", "ssl-wm")}
 FEW |= {name: {"steps": 5, "perturb": 5} for name in ("awencoder", "awencoder-features")}
+FEW["sslguard"] = {"steps": 60}
 GIVEN = {"watermarks": ["encoder", "key", "images", "generator"],
          "checks": ["encoder", "logits", "key", "images", "generator"]}  # fmt: skip
 

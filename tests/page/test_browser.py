@@ -347,8 +347,11 @@ def test_lines_that_are_ticked_are_in_colour(tab):
     assert page.locator("[data-figure='0'] .mark-line path[stroke='var(--faint)']").count() > 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [("desktop", "light"), ("phone", "dark"), *(pytest.param(*way, marks=pytest.mark.slow)
+                                                for way in (("desktop", "dark"), ("phone", "light")))],
+)  # fmt: skip
 def test_no_fault_of_accessibility_and_no_scrolling_aside(tab, tmp_path, size, scheme):
     opened = tab(size=size, scheme=scheme)
     page = opened.page

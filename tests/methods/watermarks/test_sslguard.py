@@ -164,9 +164,10 @@ def test_mark_outlives_light_pruning_and_not_the_encoder(
     assert read("sslguard", prune(marked, 0.99), secret).statistic < 0.51
 
 
+@pytest.mark.slow
 def test_shadow_changes_the_mark_and_it_holds(encoder: Encoder, embed: Embed, read: Callable[..., Reading]) -> None:
-    marked, secret = embed("sslguard", encoder, shadow=True, steps=60)
-    plain, _ = embed("sslguard", encoder, shadow=False, steps=60)
+    marked, secret = embed("sslguard", encoder, shadow=True, steps=30)
+    plain, _ = embed("sslguard", encoder, shadow=False, steps=30)
     assert state_bytes(marked) != state_bytes(plain)
     assert read("sslguard", marked, secret).statistic >= 0.51
 
