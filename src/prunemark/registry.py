@@ -105,11 +105,14 @@ def check_strength(name: str, strength: float) -> None:
 
 
 def complete(kind: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a method: its defaults, replaced by those given. A default of ``None`` marks a needed setting;
-    the module's ``LEAST`` and ``MOST``, where it has them, give the smallest and largest values allowed.
+    """The settings of a method: its defaults, replaced by those given. A default of ``None`` marks a needed setting.
+
+    Where the module has them, its ``LEAST`` and ``MOST`` give the smallest and largest values allowed, and ``METHODS``
+    the kind of method that a setting names (no control).
 
     Raises:
-        PrunemarkError: an unknown setting, a wrong type, a number out of its range, or a needed one missing.
+        PrunemarkError: an unknown setting, a wrong type, a number out of its range, no such method, or a needed one
+            missing.
     """
     found = constants(kind, name)
     defaults: dict[str, Any] = found.get("SETTINGS", {})
@@ -132,4 +135,14 @@ def complete(kind: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
     for key, value in merged.items():
         if value is None:
             raise PrunemarkError(f"{kind}.{name}.{key}: missing, and it has no default")
+    for key, of in found.get("METHODS", {}).items():
+        others = [one for one in names(of) if constants(of, one).get("KIND") != "control"]
+        if merged[key] not in others:
+            raise PrunemarkError(f"{kind}.{name}.{key}: {merged[key]!r} is not allowed: one of {', '.join(others)}")
     return merged
+
+
+def named_by(kind: str, name: str, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The methods (kind, name) that the settings of a method name, so that it loads them."""
+    methods: dict[str, str] = constants(kind, name).get("METHODS", {})
+    return [(of, settings[key]) for key, of in methods.items()]

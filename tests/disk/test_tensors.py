@@ -253,3 +253,53 @@ NUMBERS = " is not allowed for backbone.layer1.0.conv1: two numbers from 1 to [4
 def test_a_header_of_channels_that_does_not_fit(channels: Any, message: str, tmp_path: Path) -> None:
     write_small(tmp_path / "a", channels)
     assert failure(read_encoder, tmp_path / "a").startswith(message)
+
+
+def added(**fields: Any) -> Encoder:
+    """A ResNet-18 of width 4 with what may be added to one that was trained."""
+    encoder = Encoder(Architecture("resnet18", 4, 16, **fields)).eval()
+    with torch.no_grad():
+        for place, part in enumerate(encoder.state_dict().values()):
+            part.copy_(torch.arange(part.numel()).view(part.shape) + place)
+    return encoder
+
+
+@pytest.mark.parametrize(
+    "fields", [{"output_layer": True}, {"activation_bits": 3}, {"channels": inside(2, 2)}], ids=str
+)
+def test_what_was_added_is_read_back(fields: dict[str, Any], tmp_path: Path) -> None:
+    whole = {"output_layer": True, "activation_bits": 8} | fields
+    for present in (fields, whole):
+        encoder = added(**present)
+        write_encoder(tmp_path / "a", encoder)
+        read = read_encoder(tmp_path / "a")
+        assert read.spec == encoder.spec
+        assert read.spec.trained == Architecture("resnet18", 4, 16)
+        assert read.spec.to_dict().keys() == {"architecture", "width", "image_size", *present}
+        assert all(torch.equal(part, state(encoder)[name]) for name, part in state(read).items())
+        assert ("output.weight" in state(read)) == ("output_layer" in present)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        *(({"output_layer": wrong}, f"output_layer {wrong} is not allowed: true, ") for wrong in (False, 1, "yes")),
+        *(({"activation_bits": wrong}, f"activation_bits {wrong} is not ") for wrong in (0, -1, 17, True, 2.0, "2")),
+        ({"output_layer": True}, "tensor output.weight does not fit {'architecture': 'resnet18', "),
+        ({"activation_bits": 8}, "tensor backbone.conv1.input_range does not fit {'architecture': 'resnet18', "),
+    ],
+)
+def test_a_header_of_what_was_not_added(fields: dict[str, Any], message: str, tmp_path: Path) -> None:
+    facts = {"architecture": "resnet18", "width": 4, "image_size": 16}
+    write_tensors(tmp_path / "a", state(added()), {"format": "encoder/1", **facts, **fields})
+    assert failure(read_encoder, tmp_path / "a").startswith(message)
+
+
+def test_tensors_that_no_header_names_are_refused(tmp_path: Path) -> None:
+    for fields, name in (
+        ({"output_layer": True}, "output.weight"),
+        ({"activation_bits": 8}, "backbone.conv1.input_range"),
+    ):
+        facts = {"architecture": "resnet18", "width": 4, "image_size": 16}
+        write_tensors(tmp_path / "a", state(added(**fields)), {"format": "encoder/1", **facts})
+        assert failure(read_encoder, tmp_path / "a").startswith(f"tensor {name} does not fit")

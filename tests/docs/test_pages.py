@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,15 @@ def test_the_pruner_keeps_its_contract(tmp_path: Path) -> None:
     python(tmp_path, "-c", f"from prunemark import registry; {given}")
     contract = "tests/methods/pruners/test_pruners_contract.py"
     python(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", contract, "-k", "mean-distance and not resnet")
+
+
+def test_the_alteration_keeps_its_contract(tmp_path: Path) -> None:
+    assert follow("add-an-alteration.md", scratch(tmp_path)) == ["src/prunemark/methods/alterations/shift.py"]
+    tests = tmp_path / "tests"
+    shutil.copytree(ROOT / "tests/methods/alterations", tests, ignore=shutil.ignore_patterns("__pycache__"))
+    contract = tests / "test_alterations_contract.py"
+    contract.write_text(contract.read_text().replace("STRENGTHS = {", 'STRENGTHS = {\n    "shift": 0.1,'))
+    python(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(contract), "-k", "shift")
 
 
 def test_the_column_is_written_read_and_recomputed(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import copy
 import inspect
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -229,3 +230,32 @@ def test_measuring_never_raises(
     assert type(found) is float
     if damage != "narrower" or name in FRAGILE or FACTS[name]["LEVEL"] == "WEIGHTS":
         assert not found >= threshold(name, marked, secret, encoder, other_encoder, read)
+
+
+def appended(marked: Encoder, **fields: object) -> Encoder:
+    """The marked encoder with what a server may add; a layer turns the features around, rounding is to 2 bits."""
+    altered = Encoder(replace(marked.spec, **fields)).eval()  # type: ignore[arg-type]
+    altered.load_state_dict(marked.state_dict(), strict=False)
+    with torch.no_grad():
+        for name, tensor in altered.state_dict().items():
+            if name == "output.weight":
+                tensor.copy_(torch.eye(len(tensor)).flip(0))
+            elif name.endswith("input_range"):
+                tensor.copy_(torch.tensor([-2.0, 2.0]))
+    return altered
+
+
+@pytest.mark.parametrize("fields", [{"output_layer": True}, {"activation_bits": 2}], ids=str)
+@pytest.mark.parametrize("name", SCHEMES)
+def test_what_a_server_adds_is_seen_for_what_it_is(
+    name: str, fields: dict[str, object], marks: Marks, read: Read, head_of: Callable[[Encoder], Head]
+) -> None:
+    """Marks in weights read as before, since no weight has changed; whoever asks whether all is as it was, is told no."""
+    marked, secret = marks(name)
+    found = read(name, appended(marked, **fields), secret, head=head_of(marked)).statistic
+    assert type(found) is float
+    if FACTS[name]["LEVEL"] == "WEIGHTS" and FACTS[name]["KIND"] == "robust":
+        assert found == read(name, marked, secret).statistic
+    if name in FRAGILE:
+        nothing = Nulls([], [], [read(name, marked, secret, head=head_of(marked)).statistic])
+        assert found < load(name).calibrate(nothing, secret).value

@@ -219,7 +219,7 @@ UNFIT = [
     ("null_seeds", [1], "null_seeds: 1 is not allowed", "also in seeds"),
     ("seeds", [], "seeds: empty is not allowed", "at least one entry"),
     ("datasets", {}, "datasets: empty is not allowed", "at least one entry"),
-    ("alterations", {"noize": {"strengths": [1]}}, "alterations: 'noize' is not one of", "noise, permute, quantise"),
+    ("alterations", {"noize": {"strengths": [1]}}, "alterations: 'noize' is not one of", "noise, overwrite, permute"),
     ("alterations", {"noise": {}}, "alterations.noise.strengths: missing", "no default"),
     ("alterations", {"noise": {"strengths": []}}, "alterations.noise.strengths: [] is not allowed", "at least 1 item"),
     ("alterations", {"noise": {"strengths": [True]}}, "alterations.noise.strengths.0: True is not allowed", "number"),
@@ -280,6 +280,12 @@ UNFIT = [
         {"original": {"method": "noise", "strengths": [1]}},
         "alterations: 'original' is not allowed",
         "at rate 0",
+    ),
+    (
+        "alterations",
+        {"again": {"method": "overwrite", "strengths": [1], "set": {"scheme": "none"}}},
+        "alterations.overwrite.scheme: 'none' is not allowed",
+        "one of armssl, ",
     ),
     ("alterations", [], "alterations: [] is not allowed", "a valid dictionary"),
 ]

@@ -183,8 +183,8 @@ def test_loaded_code_is_what_a_process_imported() -> None:
     expected = ["__init__", "disk/__init__", "disk/files", "disk/git", "errors",
                 "formats/__init__", "formats/journal", "formats/receipt", "formats/written", "methods/__init__",
                 "methods/objectives/__init__", "methods/objectives/_views", "methods/objectives/simclr", "model/__init__",
-                "model/encoder", "model/randomness", "receipts/__init__", "receipts/identities", "receipts/meaning",
-                "receipts/recorder", "registry"]  # fmt: skip
+                "model/activations", "model/encoder", "model/randomness", "receipts/__init__", "receipts/identities",
+                "receipts/meaning", "receipts/recorder", "registry"]  # fmt: skip
     assert found == [f"{name}.py" for name in expected]
 
 

@@ -9,8 +9,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 from small_chain import DATA, MARKED, OUT, prune_at
 
 from prunemark import registry
@@ -19,6 +21,7 @@ from prunemark.disk.tensors import read_encoder
 from prunemark.errors import PrunemarkError
 from prunemark.formats.journal import journal_path
 from prunemark.model.encoder import state, state_bytes
+from prunemark.provenance.recompute import sizes as recomputed
 from prunemark.receipts import code_identity
 from prunemark.requests.stage_requests import AlterRequest
 from prunemark.stages.alter import alter
@@ -86,6 +89,30 @@ def test_an_altered_encoder_has_sizes_but_neither_mask_nor_removed_weights() -> 
     }
     sparsity = size_rows(altered)[0]
     assert (sparsity["metric"], sparsity["k"], sparsity["n"]) == ("sparsity", 0, altered.weights)
+
+
+@pytest.mark.parametrize(("method", "strength"), [("rotate", "1"), ("quantise-activations", "4"), ("rescale", "10")])
+def test_sizes_are_those_that_are_recomputed(method: str, strength: str) -> None:
+    out = run(method, strength)
+    found = measure_sizes(read_pruned(MARKED, out), out)
+    marked = load_file(MARKED / "encoder.safetensors")
+    again = recomputed.size_figures(marked, out, recomputed.what_is_left(marked, out))
+    rows = {row["metric"]: row for row in size_rows(found)}
+    assert {place.metric for place in again} == rows.keys() - recomputed.LEFT_OUT.keys()
+    for place, figure in again.items():
+        assert figure["value"] == pytest.approx(rows[place.metric]["value"], rel=1e-9), place
+    weights = recomputed.prunable(marked).values()
+    assert found.weights == sum(part.size for part in weights)
+    assert found.nonzeros == sum(np.count_nonzero(part) for part in weights) + {"rotate": 32 * 32}.get(method, 0)
+
+
+def test_overwriting_counts_the_code_of_the_scheme_that_it_loads() -> None:
+    out = run("overwrite", "1", scheme="reversible")
+    used = (("encoders", "resnet18"), ("objectives", "simclr"), ("alterations", "overwrite"))
+    loaded = registry.named_by("alterations", "overwrite", {"scheme": "reversible"})
+    named = code_identity.files("alter", (*used, *loaded))
+    assert "src/prunemark/methods/watermarks/reversible.py" in named
+    assert read_json(out / "receipt.json")["parameters"]["set"] == {"scheme": "reversible"}
 
 
 def test_twice_the_same_bytes_and_others_under_another_key() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -134,6 +135,30 @@ def test_a_suspect_without_some_channels_gets_an_answer(
     assert ask(monkeypatch, *at) == 2
     assert capsys.readouterr().err == f"prunemark: {suspect}: altered after embedding: channels were removed\n"
     assert not out.exists()
+
+
+@pytest.mark.parametrize("fields", [{"output_layer": True}, {"activation_bits": 8}], ids=str)
+def test_a_suspect_to_which_something_was_added_gets_an_answer(
+    fields: dict[str, Any], folder: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Its weights are those that were marked, and it is not what was released."""
+    suspect = tmp_path / "added.safetensors"
+    for marked, command, key, status in (
+        ("uchida", "verify", "uchida", 0),
+        ("reversible", "authenticate", "reversible", 1),
+        ("clean", "authenticate", "digest", 1),
+    ):
+        released = read_encoder(folder / f"{marked}.safetensors")
+        altered = Encoder(replace(released.spec, **fields)).eval()
+        altered.load_state_dict(released.state_dict(), strict=False)
+        write_encoder(suspect, altered)
+        assert ask(monkeypatch, command, "--key", folder / f"{key}.key", "--encoder", suspect) == status
+        capsys.readouterr()
+    write_encoder(suspect, altered)
+    at = ("restore", "--key", folder / "reversible.key", "--out", tmp_path / "restored.safetensors", "--encoder")
+    assert ask(monkeypatch, *at, suspect) == 2
+    assert "the encoder was altered after embedding" in capsys.readouterr().err
 
 
 def test_a_reversible_mark_is_undone(

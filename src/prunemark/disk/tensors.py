@@ -21,6 +21,7 @@ from prunemark.model.encoder import Architecture, Encoder, state, weights
 
 HEADER = "prunemark"
 ENCODER_FORMAT = "encoder/1"
+MOST_BITS = 16
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any] | None = None) -> None:
@@ -66,12 +67,7 @@ def read_encoder(path: Path, device: str = "cpu") -> Encoder:
     sized = [type(value) for value in fields.values()] == [str, int, int]
     if not sized or not 0 < fields["width"] < 2**16 or not 0 < fields["image_size"] < 2**16:
         raise PrunemarkError(f"{path}: {fields} is not allowed: a name and two integers from 1 to 65535")
-    channels = header.get("channels")
-    if channels is not None and not (
-        isinstance(channels, dict) and channels and all(isinstance(n, list) for n in channels.values())
-    ):
-        raise PrunemarkError(f"{path}: channels {str(channels)[:60]} is not allowed: two numbers by convolution")
-    spec = Architecture(**fields, channels=channels)
+    spec = Architecture(**fields, **changes(path, header))
     refuse_other_shapes(path, spec, found)
     encoder = Encoder(spec)
     expected = state(encoder)
@@ -85,6 +81,20 @@ def read_encoder(path: Path, device: str = "cpu") -> Encoder:
         for name, tensor in found.items():
             target[name].copy_(tensor)
     return encoder.eval().to(device)
+
+
+def changes(path: Path, header: dict[str, Any]) -> dict[str, Any]:
+    """What a header says of an encoder that training did not make so, by the fields of `Architecture`."""
+    channels, output, bits = (header.get(name) for name in ("channels", "output_layer", "activation_bits"))
+    if channels is not None and not (
+        isinstance(channels, dict) and channels and all(isinstance(n, list) for n in channels.values())
+    ):
+        raise PrunemarkError(f"{path}: channels {str(channels)[:60]} is not allowed: two numbers by convolution")
+    if output is not None and output is not True:
+        raise PrunemarkError(f"{path}: output_layer {str(output)[:60]} is not allowed: true, or left out")
+    if bits is not None and not (type(bits) is int and 1 <= bits <= MOST_BITS):
+        raise PrunemarkError(f"{path}: activation_bits {str(bits)[:60]} is not allowed: 1 to {MOST_BITS}, or left out")
+    return {"channels": channels, "output_layer": output, "activation_bits": bits}
 
 
 def refuse_other_shapes(path: Path, spec: Architecture, found: dict[str, Tensor]) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from prunemark import registry
 from prunemark.errors import PrunemarkError
+from prunemark.model.activations import round_inputs
 
 GRID = 2.0**24
 # Measured on CPUs: the activations of some 50 small images stay in the cache, those of hundreds do not.
@@ -23,15 +24,24 @@ class Architecture:
     """All that is needed to rebuild an encoder without params.yaml; ``image_size`` in pixels.
 
     ``channels``: output and input channels of every convolution of an encoder that has lost some, by module name.
+    ``output_layer``: true where a linear layer, from features to features and without bias, follows the backbone.
+    ``activation_bits``: to how many bits the input of every layer is rounded (`prunemark.model.activations`).
     """
 
     architecture: str
     width: int
     image_size: int
     channels: dict[str, list[int]] | None = None
+    output_layer: bool | None = None
+    activation_bits: int | None = None
+
+    @property
+    def trained(self) -> Architecture:
+        """What training made: with all channels, nothing after the backbone, nothing rounded."""
+        return Architecture(self.architecture, self.width, self.image_size)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it; ``channels`` only where there are any."""
+        """As JSON holds it; what training did not make only where it is there."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -52,7 +62,8 @@ class Encoder(nn.Module):
             self.register_buffer("mean", torch.zeros(3))
             self.register_buffer("std", torch.ones(3))
             self.backbone = registry.load("encoders", spec.architecture).backbone(spec.width, spec.image_size)
-        self.features: int = self.backbone.features
+            self.features: int = self.backbone.features
+            self.output = nn.Linear(self.features, self.features, bias=False) if spec.output_layer else None
         # Channels last is faster, but PyTorch 2.13 then corrupts the heap on a processor with AVX2 alone, in the weight
         # gradient of float32 strided 1x1 convolutions with 4 or 6 channels; with multiples of 8 it did not.
         self.layout = torch.contiguous_format if spec.width % 8 else torch.channels_last
@@ -62,11 +73,14 @@ class Encoder(nn.Module):
             for tensor in self.state_dict().values():
                 tensor.zero_()
             self.std.fill_(1)
+        if spec.activation_bits:
+            round_inputs(self, spec.activation_bits)
         self.to(memory_format=self.layout)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
         normalised = (images - self.mean[:, None, None]).div_(self.std[:, None, None])
-        return self.backbone(normalised.contiguous(memory_format=self.layout))
+        found: Tensor = self.backbone(normalised.contiguous(memory_format=self.layout))
+        return found if self.output is None else self.output(found)
 
 
 def resize(encoder: Encoder, channels: dict[str, list[int]]) -> None:

@@ -142,7 +142,8 @@ def alter(params: Params, point: Point) -> Step:
         seed=int(point.seed),
         out=out,
     )
-    used = (architecture(params, point), ("objectives", trained.objective), ("alterations", entry.method))
+    loaded = registry.named_by("alterations", entry.method, entry.set)
+    used = (architecture(params, point), ("objectives", trained.objective), ("alterations", entry.method), *loaded)
     return Step("alter", out, asked, used, (data, marked), (marked,))
 
 

@@ -148,8 +148,8 @@ def measure_sizes(cell: Pruned, pruned: Path | None) -> Sizes:
     encoder's file, which serves all masks."""
     kept, _ = size.nonzeros(cell.served)
     dense, useful = size.macs(cell.served)
-    sizes: dict[str, Any] = {"weights": size.nonzeros(cell.held)[1], "nonzeros": kept, "macs": dense}
-    sizes |= {"macs_nonzero": useful, "compression_ratio": size.compression_ratio(cell.held, cell.served)}
+    sizes: dict[str, Any] = {"weights": size.nonzeros(cell.marked)[1], "nonzeros": kept, "macs": dense}
+    sizes |= {"macs_nonzero": useful, "compression_ratio": size.compression_ratio(cell.marked, cell.served)}
     sizes |= {f"{layout}_bytes": count for layout, count in size.layouts(cell.served).items()}
     if pruned and cell.mask:
         sparsity, outputs = read(pruned / "sparsity.json", Sparsity), read_receipt(pruned).outputs

@@ -21,12 +21,13 @@ from prunemark.pruning.mask import Mask
 
 @dataclass(frozen=True)
 class Pruned:
-    """``served`` answers queries; ``held`` shows its weights, in the shapes of the marked encoder. They differ only
-    where channels were removed. ``mask`` is there where one was made.
+    """``served`` answers queries; ``held`` shows its weights, in the shapes of the ``marked`` encoder that it was made
+    from. They differ only where channels were removed. ``mask`` is there where one was made.
     """
 
     served: Encoder
     held: Encoder
+    marked: Encoder
     mask: Mask | None
 
 
@@ -39,7 +40,7 @@ def read_pruned(marked: Path, pruned: Path | None) -> Pruned:
     """
     original = read_encoder(marked / "encoder.safetensors")
     if pruned is None:
-        return Pruned(original, original, None)
+        return Pruned(original, original, original, None)
     receipt = read_receipt(pruned)
     # By the receipt, since files of an earlier run of the same name may lie there still.
     left = {Path(path).name for path in receipt.outputs}
@@ -47,15 +48,15 @@ def read_pruned(marked: Path, pruned: Path | None) -> Pruned:
         if receipt.stage != "alter" or sha256_file(marked / "encoder.safetensors") not in receipt.inputs.values():
             raise PrunemarkError(f"{pruned}: neither a pruning nor an alteration of {marked}, its receipt says")
         altered = read_encoder(pruned / "encoder.safetensors")
-        return Pruned(altered, altered, None)
+        return Pruned(altered, altered, original, None)
     mask = read_mask(marked, pruned)
     if "encoder.safetensors" in left:
         small = read_encoder(pruned / "encoder.safetensors")
-        return Pruned(small, expanded(small, original, mask, pruned), mask)
-    masked = masks.apply(original, mask)
+        return Pruned(small, expanded(small, original, mask, pruned), original, mask)
+    masked = masks.apply(copy.deepcopy(original), mask)
     if "recovered.safetensors" in left:
         restore(masked, read_tensors(pruned / "recovered.safetensors")[0], mask)
-    return Pruned(masked, masked, mask)
+    return Pruned(masked, masked, original, mask)
 
 
 def expanded(small: Encoder, original: Encoder, mask: Mask, pruned: Path) -> Encoder:

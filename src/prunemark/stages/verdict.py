@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -46,7 +45,7 @@ def judge(question: str, encoder: Path, key: Path, head: Path | None, commitment
         other = "authenticate" if question == "verify" else "verify"
         raise PrunemarkError(f"{key}: a {scheme.KIND} scheme, {file.method}, is not for {question}; use {other}")
     suspect = read_suspect(encoder, file)
-    if scheme.LEVEL == "WEIGHTS" and suspect.spec != file.encoder:
+    if scheme.LEVEL == "WEIGHTS" and suspect.spec.channels:
         if question == "verify":
             raise PrunemarkError(f"{encoder}: channels were removed, and {file.method} reads all; see prunemark export")
         print(f"scheme {file.method} sees weights, and channels were removed")
@@ -113,7 +112,7 @@ def restore(encoder: Path, key: Path, out: Path) -> None:
         raise PrunemarkError(f"{key}: scheme {file.method} is {scheme.KIND}; allowed: a reversible one")
     refuse_place(out)
     suspect = read_suspect(encoder, file)
-    if suspect.spec != file.encoder:
+    if suspect.spec.channels:
         raise PrunemarkError(f"{encoder}: altered after embedding: channels were removed")
     with whole(key, 0):
         restored = scheme.restore(suspect, file.keys[0].secret)
@@ -160,11 +159,10 @@ def read_committed(key: Path, commitment: str | None) -> KeyFile:
 
 
 def read_suspect(path: Path, file: KeyFile) -> Encoder:
-    """A suspect of the architecture that the keys are for, maybe with fewer channels."""
+    """A suspect of the architecture that the keys are for, whatever became of it since."""
     suspect = read_encoder(path)
-    whole = replace(suspect.spec, channels=None)
-    if whole != file.encoder:
-        found, wanted = whole.to_dict(), file.encoder.to_dict()
+    if suspect.spec.trained != file.encoder:
+        found, wanted = suspect.spec.trained.to_dict(), file.encoder.to_dict()
         raise PrunemarkError(f"{path}: an encoder of {found}; allowed: {wanted}, which the keys are for")
     for name, tensor in state(suspect).items():
         bad = int((~torch.isfinite(tensor)).sum())

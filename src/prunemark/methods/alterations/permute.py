@@ -7,21 +7,19 @@ first convolution and its batch normalisation, and by the same order the input c
 
 and features change by the order of summation alone. This symmetry of networks (Hecht-Nielsen 1990) costs an attacker
 nothing and undoes what is read at fixed places of inner layers; the channels that shortcuts add up keep their order.
-
-Blocks are found by their structure: wherever a convolution, a batch normalisation and a convolution that fit each other
-follow one another among a module's own parts, in which case nothing else reads what lies between them.
+`rescale` changes their size as well.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from prunemark.marking.contract import Images
+from prunemark.methods.alterations._inner_channels import inner_channels
 from prunemark.methods.alterations._trainer import Train
 from prunemark.model.encoder import Encoder
 
@@ -32,8 +30,6 @@ WHOLE = True
 FALLING = False
 SETTINGS: dict[str, Any] = {}
 LEAST: dict[str, float] = {}
-
-Inner = tuple[nn.Conv2d, nn.BatchNorm2d, nn.Conv2d]
 
 
 def alter(encoder: Encoder, strength: float, trainer: Train, images: Images, generator: torch.Generator) -> Encoder:
@@ -46,21 +42,6 @@ def alter(encoder: Encoder, strength: float, trainer: Train, images: Images, gen
                 reorder(tensor, order)
             after.weight.copy_(after.weight[:, order])
     return altered
-
-
-def inner_channels(encoder: nn.Module) -> Iterator[Inner]:
-    """Every convolution, batch normalisation and next convolution between which channels are free, in module order."""
-    for module in encoder.modules():
-        parts = list(module.children())
-        for before, norm, after in zip(parts, parts[1:], parts[2:], strict=False):
-            if (
-                isinstance(before, nn.Conv2d)
-                and isinstance(norm, nn.BatchNorm2d)
-                and isinstance(after, nn.Conv2d)
-                and before.groups == after.groups == 1
-                and before.out_channels == norm.num_features == after.in_channels
-            ):
-                yield before, norm, after
 
 
 def reorder(tensor: Tensor, order: Tensor) -> None:

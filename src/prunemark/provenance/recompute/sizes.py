@@ -21,7 +21,7 @@ LEFT_OUT = {
     "macs": "multiply-accumulates need the sizes of the network's feature maps",
     "macs_nonzero": "multiply-accumulates need the sizes of the network's feature maps",
 }
-NO_PARAMETER = ("mean", "std", "running_mean", "running_var")
+NO_PARAMETER = ("mean", "std", "running_mean", "running_var", "input_range")
 
 
 @dataclass(frozen=True)
