@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -23,15 +24,19 @@ KILLS = [(REPRO, 0.0), (ONE_CORE, 0.05), (REPRO, 0.3), (ONE_CORE, 0.6), (REPRO, 
 LATE = (0.3, 1.0)
 
 
+def group_of(pid: int) -> int | None:
+    with suppress(ProcessLookupError):
+        return os.getpgid(pid)
+    return None
+
+
 def running(group: int) -> list[str]:
     """The command lines of all live processes of a process group."""
     found = []
     for process in psutil.process_iter():
-        try:
-            if os.getpgid(process.pid) == group:
+        with suppress(psutil.Error):
+            if group_of(process.pid) == group:
                 found.append(" ".join(process.cmdline()))
-        except (psutil.Error, ProcessLookupError):
-            continue
     return found
 
 
@@ -49,6 +54,9 @@ def kill_when(repository: Repository, command: tuple[str, ...], ready: Callable[
     if alive:
         os.killpg(group, signal.SIGKILL)
     process.wait()
+    # To DVC a killed process works on until it is reaped, which its new parent may do late.
+    while any(group_of(one.pid) == group for one in psutil.process_iter()):
+        time.sleep(0.02)
     print(f"{' '.join(command)}: after {delay:.2f} s,", "hit" if alive else "too late", sorted(set(busy)))
     return alive
 
