@@ -78,7 +78,7 @@ class Step:
 
     command: str
     folder: Folder
-    asked: Callable[[], Parameters]
+    make_parameters: Callable[[], Parameters]
     methods: Methods
     reads: tuple[Folder, ...]
     needs: tuple[Folder, ...]
@@ -87,7 +87,7 @@ class Step:
 
     @cached_property
     def parameters(self) -> Parameters:
-        return self.asked()
+        return self.make_parameters()
 
     @property
     def outputs(self) -> list[str]:

@@ -51,15 +51,15 @@ REQUESTS: dict[str, type[PruneRequest]] = {"pruners": PruneRequest, "structured"
 
 def fetch(params: Params, point: Point) -> Step:
     entry, out = params.datasets[point.dataset], data_folder(point.dataset)
-    asked = taking(FetchRequest, entry, dataset=point.dataset, out=out)
-    return Step("fetch", out, asked, (("datasets", entry.method),), (), ())
+    parameters = taking(FetchRequest, entry, dataset=point.dataset, out=out)
+    return Step("fetch", out, parameters, (("datasets", entry.method),), (), ())
 
 
 def train(params: Params, point: Point) -> Step:
     entry, data, out = params.encoders[point.encoder], data_folder(point.dataset), encoder_folder(point)
-    asked = taking(TrainRequest, entry, params, data=data, seed=int(point.seed), out=out)
+    parameters = taking(TrainRequest, entry, params, data=data, seed=int(point.seed), out=out)
     used = (architecture(params, point), ("objectives", entry.objective))
-    return Step("train", out, asked, used, (data,), (data,))
+    return Step("train", out, parameters, used, (data,), (data,))
 
 
 def architecture(params: Params, point: Point) -> tuple[str, str]:
@@ -69,7 +69,7 @@ def architecture(params: Params, point: Point) -> tuple[str, str]:
 def watermark(params: Params, point: Point) -> Step:
     entry, data, out = params.watermarks[point.watermark], data_folder(point.dataset), marked_folder(point)
     source, nulls = encoder_folder(point), null_folders(params, point)
-    asked = taking(
+    parameters = taking(
         WatermarkRequest,
         entry,
         params,
@@ -81,13 +81,13 @@ def watermark(params: Params, point: Point) -> Step:
         out=out,
     )
     used = (architecture(params, point), ("watermarks", entry.method))
-    return Step("watermark", out, asked, used, (data, source, *nulls), (source, *nulls))
+    return Step("watermark", out, parameters, used, (data, source, *nulls), (source, *nulls))
 
 
 def check(params: Params, point: Point, name: str) -> Step:
     entry, data, nulls = params.checks[name], data_folder(point.dataset), null_folders(params, point)
     marked, out = marked_folder(point), check_folder(point, name)
-    asked = taking(
+    parameters = taking(
         CheckRequest,
         entry,
         params,
@@ -98,7 +98,7 @@ def check(params: Params, point: Point, name: str) -> Step:
         out=out,
     )
     used = (architecture(params, point), ("checks", entry.method))
-    return Step("check", out, asked, used, (data, marked, *nulls), (marked,))
+    return Step("check", out, parameters, used, (data, marked, *nulls), (marked,))
 
 
 def prune(params: Params, point: Point) -> Step:
@@ -106,7 +106,7 @@ def prune(params: Params, point: Point) -> Step:
     entry, trained = params.every_pruner[point.pruner], params.encoders[point.encoder]
     data, source = data_folder(point.dataset), encoder_folder(point)
     marked, out = marked_folder(point), pruned_folder(params, point)
-    asked = taking(
+    parameters = taking(
         REQUESTS[entry.kind],
         entry,
         trained,
@@ -122,14 +122,14 @@ def prune(params: Params, point: Point) -> Step:
         out=out,
     )
     used = (architecture(params, point), ("objectives", trained.objective), (entry.kind, entry.method))
-    return Step(COMMANDS[entry.kind], out, asked, used, (data, source, marked), (marked,))
+    return Step(COMMANDS[entry.kind], out, parameters, used, (data, source, marked), (marked,))
 
 
 def alter(params: Params, point: Point) -> Step:
     """Unlike masks, draws differ from key to key: copies under several keys are trials of one alteration."""
     entry, trained = params.alterations[point.pruner], params.encoders[point.encoder]
     data, marked, out = data_folder(point.dataset), marked_folder(point), pruned_folder(params, point)
-    asked = taking(
+    parameters = taking(
         AlterRequest,
         entry,
         trained,
@@ -144,7 +144,7 @@ def alter(params: Params, point: Point) -> Step:
     )
     loaded = registry.named_by("alterations", entry.method, entry.set)
     used = (architecture(params, point), ("objectives", trained.objective), ("alterations", entry.method), *loaded)
-    return Step("alter", out, asked, used, (data, marked), (marked,))
+    return Step("alter", out, parameters, used, (data, marked), (marked,))
 
 
 def evaluate(params: Params, point: Point) -> Step:
@@ -161,11 +161,11 @@ def evaluate(params: Params, point: Point) -> Step:
         mask, original = pruned_folder(params, point), scores_folder(point.original)
         reads, needs = (*reads, mask, original), (mask, original)
         compared = {"pruned": mask, "original": original}
-    asked = taking(EvaluateRequest, params, data=data, marked=marked, check=checks, out=out, **compared)
+    parameters = taking(EvaluateRequest, params, data=data, marked=marked, check=checks, out=out, **compared)
     methods = sorted({params.checks[name].method for name in names})
     own = ("watermarks", params.watermarks[point.watermark].method)
     used = (architecture(params, point), own, *(("checks", name) for name in methods))
-    return Step("evaluate", out, asked, used, reads, needs)
+    return Step("evaluate", out, parameters, used, reads, needs)
 
 
 def evaluate_original(params: Params, point: Point) -> Step:
@@ -177,11 +177,11 @@ def control(params: Params, point: Point) -> Step:
     in the place of the watermark."""
     trained, data = encoder_folder(point), data_folder(point.probe)
     out = Folder.of("scores", point.original._replace(key="0"))
-    asked = taking(ControlRequest, params, control=point.watermark, data=data, encoder=trained, out=out)
+    parameters = taking(ControlRequest, params, control=point.watermark, data=data, encoder=trained, out=out)
     used = (architecture(params, point),) if point.watermark == "untrained" else ()
     reads = (data, trained)
     needs = reads if point.probe != point.dataset else (trained,)
-    return Step("control", out, asked, used, reads, needs)
+    return Step("control", out, parameters, used, reads, needs)
 
 
 def latency(params: Params, point: Point) -> Step:
@@ -191,17 +191,17 @@ def latency(params: Params, point: Point) -> Step:
     timed = point._replace(seed=str(params.seeds[0]), watermark=watermark, key=key)
     marked, out = marked_folder(timed), Folder.of("latency", point)
     pruned = [pruned_folder(params, timed._replace(rate=rate)) for rate in params.rates_of(point.pruner)]
-    asked = taking(LatencyRequest, params, marked=marked, pruned=pruned, out=out)
+    parameters = taking(LatencyRequest, params, marked=marked, pruned=pruned, out=out)
     reads = (marked, *pruned)
-    return Step("latency", out, asked, (architecture(params, point),), reads, tuple(pruned))
+    return Step("latency", out, parameters, (architecture(params, point),), reads, tuple(pruned))
 
 
 def report(params: Params, needs: tuple[Folder, ...]) -> Step:
     """Everything that was evaluated, in one page and its tables."""
     out = Folder("report", "data/report")
-    asked = taking(ReportRequest, asked=params.digest(), claims=Path(CLAIMS), out=out)
+    parameters = taking(ReportRequest, asked=params.digest(), claims=Path(CLAIMS), out=out)
     described = tuple((kind, method) for _, kind, method in registry.named_in(params.model_dump(mode="json")))
-    return Step("report", out, asked, (), needs, needs, (CLAIMS,), described)
+    return Step("report", out, parameters, (), needs, needs, (CLAIMS,), described)
 
 
 def taking(kind: type[Request], *entries: BaseModel, **given: Any) -> Callable[[], Parameters]:
